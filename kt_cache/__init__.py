@@ -1,0 +1,1 @@
+"""A fast, persistent cache and session store for Django and Flask."""

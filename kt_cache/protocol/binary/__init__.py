@@ -1,0 +1,69 @@
+"""The Kyoto Tycoon binary protocol, both directions. Integers are big-endian.
+
+Requests are encoded by the clients and decoded by the server's :class:`RequestDecoder`; replies
+are encoded by the server and decoded by the ``decode_*`` functions and ``*ReplyDecoder`` objects,
+which follow :mod:`kt_cache.protocol.framing`.
+"""
+
+from kt_cache.protocol.binary.bulk import (
+    GetReplyDecoder,
+    Key,
+    Keys,
+    Record,
+    Records,
+    decode_remove_reply,
+    decode_set_reply,
+    decode_single_get_reply,
+    encode_count_reply,
+    encode_get,
+    encode_get_reply,
+    encode_remove,
+    encode_set,
+    encode_single_get,
+    encode_single_set,
+)
+from kt_cache.protocol.binary.frames import (
+    ERROR_REPLY,
+    GET_BULK,
+    PLAY_SCRIPT,
+    REMOVE_BULK,
+    SET_BULK,
+    starts_binary,
+)
+from kt_cache.protocol.binary.script import (
+    Script,
+    ScriptReplyDecoder,
+    encode_script,
+    encode_script_reply,
+)
+from kt_cache.protocol.binary.stream import Request, RequestDecoder
+
+__all__ = [
+    "ERROR_REPLY",
+    "GET_BULK",
+    "PLAY_SCRIPT",
+    "REMOVE_BULK",
+    "SET_BULK",
+    "GetReplyDecoder",
+    "Key",
+    "Keys",
+    "Record",
+    "Records",
+    "Request",
+    "RequestDecoder",
+    "Script",
+    "ScriptReplyDecoder",
+    "decode_remove_reply",
+    "decode_set_reply",
+    "decode_single_get_reply",
+    "encode_count_reply",
+    "encode_get",
+    "encode_get_reply",
+    "encode_remove",
+    "encode_script",
+    "encode_script_reply",
+    "encode_set",
+    "encode_single_get",
+    "encode_single_set",
+    "starts_binary",
+]

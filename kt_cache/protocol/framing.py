@@ -1,0 +1,96 @@
+"""What the wire formats have in common: limits, and the answer "not all there yet".
+
+A *decoder* is called as ``decode(data, end)`` with all bytes of one message received so far
+(``data[:end]``; what lies behind ``end`` is not to be read). It returns the decoded message, an
+:class:`Incomplete`, or the message in a :class:`Closing`. It may be called again with more of the same bytes, so that it can keep
+its place; it raises :class:`~kt_cache.errors.RemoteProtocolError` for bytes that no continuation
+can mend, trailing ones included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from kt_cache.errors import LocalProtocolError, RemoteProtocolError
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Buffer",
+    "Closing",
+    "Decoder",
+    "Incomplete",
+    "Limits",
+    "Unfinished",
+    "check_end",
+]
+
+T = TypeVar("T")
+Buffer: TypeAlias = "bytes | bytearray"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest declared sizes that are believed, in bytes.
+
+    The defaults are those of the reference server (``2**28`` a key, a value and an HTTP body).
+
+    :param key: one key, or a script's name.
+    :param value: one value.
+    :param body: one HTTP body, and one ``play_script`` frame or reply as a whole.
+    :param line: one HTTP header line.
+    :param headers: the whole HTTP header block.
+    """
+
+    key: int = 2**28
+    value: int = 2**28
+    body: int = 2**28
+    line: int = 8191
+    headers: int = 65536
+
+    def check_record(self, key_size: int, value_size: int = 0) -> None:
+        """Raise :class:`~kt_cache.errors.LocalProtocolError` for a record too big to send."""
+        if key_size > self.key:
+            raise LocalProtocolError(f"the key has {key_size} bytes; at most {self.key} fit")
+        if value_size > self.value:
+            raise LocalProtocolError(f"the value has {value_size} bytes; at most {self.value} fit")
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Unfinished:
+    """What a decoder returns instead of a plain result."""
+
+    __slots__ = ()
+
+
+class Incomplete(Unfinished):
+    """More bytes are needed.
+
+    :param need: length of the message as far as it is known yet; always more than it has now.
+    """
+
+    __slots__ = ("need",)
+
+    def __init__(self, need: int) -> None:
+        self.need = need
+
+
+class Closing(Unfinished, Generic[T]):
+    """The message is complete, and its sender closes the connection behind it."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: T) -> None:
+        self.result = result
+
+
+Decoder: TypeAlias = Callable[[Buffer, int], "T | Incomplete | Closing[T]"]
+
+
+def check_end(stop: int, end: int) -> None:
+    """Raise if there are bytes behind the message: a reply nobody asked for."""
+    if stop != end:
+        raise RemoteProtocolError(f"{end - stop} unexpected bytes behind the reply")

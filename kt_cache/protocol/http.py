@@ -1,0 +1,360 @@
+"""The part of HTTP/1.1 that Kyoto Tycoon speaks, both directions.
+
+Persistent connections, Content-Length and chunked bodies; no compression, no trailers, no interim
+replies. Requests are read as leniently as the reference server reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from kt_cache.errors import LocalProtocolError, RemoteProtocolError
+from kt_cache.protocol.framing import (
+    DEFAULT_LIMITS,
+    Buffer,
+    Closing,
+    Incomplete,
+    Limits,
+    check_end,
+)
+
+__all__ = [
+    "HttpRequest",
+    "HttpRequestDecoder",
+    "HttpResponse",
+    "HttpResponseDecoder",
+    "encode_request",
+    "encode_response",
+    "error_response",
+]
+
+_REASONS = {
+    200: "OK",
+    201: "Created",
+    204: "No Content",
+    400: "Bad Request",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    450: "Logical Inconsistency",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+}
+
+_request_line = re.compile(rb"([^ ]+) ([^ ]+) (HTTP/1\.[01])").fullmatch
+_status_line = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: .*)?").fullmatch
+_leading_integer = re.compile(rb"[\x01-\x20]*([+-]?[0-9]+)").match
+_chunk_size = re.compile(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;.*)?").fullmatch
+
+_BODILESS = frozenset((b"GET", b"HEAD", b"DELETE"))
+
+
+class HttpRequest(NamedTuple):
+    """One request.
+
+    :param headers: names in lower case; the last of a repeated header.
+    :param close: whether the connection ends with the reply.
+    """
+
+    method: bytes
+    target: bytes
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    close: bool
+
+
+class HttpResponse(NamedTuple):
+    """One reply; header names in lower case."""
+
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+# ---------------------------------------------------------------- encoding
+
+
+def encode_request(
+    method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+) -> bytes:
+    """Return a request; Host and Content-Length are added."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: kt"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append(f"Content-Length: {len(body)}")
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1:
+        raise LocalProtocolError("a request line or header contains a line break")
+    return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+def encode_response(
+    status: int,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    *,
+    server: str,
+    date: str,
+    close: bool = False,
+    head_length: int | None = -1,
+) -> bytes:
+    """Return a reply with the headers in the order the reference server sends them.
+
+    :param server: value of the Server header.
+    :param date: value of the Date header (RFC 1123).
+    :param close: whether to announce that the connection ends here.
+    :param head_length: for a reply to HEAD (no body is sent), the Content-Length to announce or
+        ``None`` for no such header; -1 for every other reply.
+    """
+    reason = _REASONS.get(status, "Unknown")
+    lines = [f"HTTP/1.1 {status} {reason}", f"Server: {server}", f"Date: {date}"]
+    if close:
+        lines.append("Connection: close")
+    if head_length == -1:
+        lines.append(f"Content-Length: {len(body)}")
+    else:
+        body = b""
+        if head_length is not None:
+            lines.append(f"Content-Length: {head_length}")
+    lines += [f"{name}: {value}" for name, value in sorted(headers)]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def error_response(error: RemoteProtocolError, *, server: str, date: str) -> bytes:
+    """Return the reply to a request that could not be read; the connection ends with it."""
+    reason = _REASONS.get(error.status, "Unknown")
+    body = f"{error.status} {reason} ({error.message})\n".encode()
+    headers = [("Content-Type", "text/plain")]
+    return encode_response(error.status, headers, body, server=server, date=date, close=True)
+
+
+# ---------------------------------------------------------------- decoding
+
+
+class _Chunks:
+    """Reads a chunked body piece by piece, so that no byte is looked at twice."""
+
+    __slots__ = ("_left", "_limit", "_parts", "_size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._left = -1  # bytes missing of the current chunk; -1 between chunks
+
+    def read(self, data: Buffer, start: int, end: int) -> tuple[bytes | None, int]:
+        """Return the whole body once it is there, and where reading stopped."""
+        while True:
+            if self._left < 0:
+                stop = data.find(b"\n", start, end)
+                if stop < 0:
+                    if end - start > 64:
+                        raise RemoteProtocolError("invalid chunk")
+                    return None, start
+                match = _chunk_size(bytes(data[start:stop]).rstrip(b"\r"))
+                if not match:
+                    raise RemoteProtocolError("invalid chunk")
+                self._left = int(match[1], 16)
+                self._size += self._left
+                if self._size > self._limit:
+                    raise RemoteProtocolError("request entity too large", status=413)
+                start = stop + 1
+            stop = start + self._left
+            if end < stop + 1:
+                return None, start
+            # What follows a chunk is CR LF; a lone LF is taken as well.
+            tail = 1 if data[stop] == 0x0A else 2
+            if data[stop : min(stop + tail, end)] not in (b"\n", b"\r\n"[: end - stop]):
+                raise RemoteProtocolError("invalid chunk")
+            if end < stop + tail:
+                return None, start
+            if not self._left:
+                return b"".join(self._parts), stop + tail
+            self._parts.append(bytes(data[start:stop]))
+            self._left = -1
+            start = stop + tail
+
+
+def _parse_headers(lines: Iterable[bytes], most: int) -> dict[bytes, bytes]:
+    headers = {}
+    for line in lines:
+        name, colon, value = line[:most].partition(b":")
+        if colon:
+            headers[name.strip().lower()] = value.lstrip(b" ").rstrip()
+    return headers
+
+
+def _content_length(headers: Mapping[bytes, bytes]) -> int:
+    """Return the declared length, or -1 where there is none."""
+    value = headers.get(b"content-length")
+    if value is None:
+        return -1
+    match = _leading_integer(value)
+    return int(match[1][:20]) if match else 0
+
+
+class HttpRequestDecoder:
+    """Decodes one HTTP request after the other from a stream of bytes.
+
+    ``in_body`` tells, when the stream broke off, whether to answer 400 (the head was complete)
+    or nothing.
+    """
+
+    __slots__ = ("_chunks", "_head", "_length", "_scanned", "limits")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._head: HttpRequest | None = None
+        self._length = 0
+        self._scanned = 0
+        self._chunks: _Chunks | None = None
+
+    @property
+    def in_body(self) -> bool:
+        """Whether a request's head is complete and its body is not."""
+        return self._head is not None
+
+    def decode(self, data: Buffer, start: int, end: int) -> tuple[HttpRequest | None, int]:
+        """Decode the request that begins at ``data[start]``.
+
+        :return: the request, or ``None`` if more bytes are needed, and where decoding stopped;
+            what lies before that is not needed again.
+        :raises RemoteProtocolError: answer with its ``status`` (0: with nothing) and close.
+        """
+        if self._head is None:
+            stop = self._find_head_end(data, start, end)
+            if stop < 0:
+                return None, start
+            self._read_head(bytes(data[start:stop]))
+            start = stop
+        head, body = self._head, b""
+        if head is None:  # pragma: no cover - for the type checker
+            return None, start
+        if self._chunks:
+            whole, start = self._chunks.read(data, start, end)
+            if whole is None:
+                return None, start
+            body = whole
+        elif self._length:
+            if end - start < self._length:
+                return None, start
+            body = bytes(data[start : start + self._length])
+            start += self._length
+        self._head, self._chunks, self._scanned = None, None, 0
+        return head._replace(body=body) if body else head, start
+
+    def _find_head_end(self, data: Buffer, start: int, end: int) -> int:
+        """Return where the head that begins at ``start`` ends, or -1 while it is incomplete."""
+        position = start + self._scanned
+        while True:
+            stop = data.find(b"\n", position, end)
+            if stop < 0:
+                if end - start > self.limits.headers + self.limits.line:
+                    raise RemoteProtocolError("the header block is too long", status=0)
+                # No line end from position on; look again from the start of this line only.
+                self._scanned = position - start
+                if position == start and end - start > self.limits.line:
+                    raise RemoteProtocolError("the request line is too long", status=0)
+                return -1
+            if position == start:
+                self._check_request_line(bytes(data[start:stop]))
+            elif stop == position or (stop == position + 1 and data[position] == 0x0D):
+                return stop + 1
+            if stop - start > self.limits.headers + self.limits.line:
+                raise RemoteProtocolError("the header block is too long", status=0)
+            position = stop + 1
+
+    def _check_request_line(self, line: bytes) -> re.Match[bytes]:
+        match = _request_line(line.replace(b"\r", b""))
+        if len(line) > self.limits.line or not match:
+            raise RemoteProtocolError("not an HTTP/1.x request", status=0)
+        return match
+
+    def _read_head(self, block: bytes) -> None:
+        lines = block.split(b"\n")
+        match = self._check_request_line(lines[0])
+        cleaned = (line.replace(b"\r", b"") for line in lines[1:])
+        headers = _parse_headers(cleaned, self.limits.line)
+        connection = headers.get(b"connection", b"").lower()
+        close = connection == b"close" or (match[3] == b"HTTP/1.0" and connection != b"keep-alive")
+        self._head = HttpRequest(match[1], match[2], headers, b"", close)
+        self._length, self._chunks = 0, None
+        if match[1] in _BODILESS:
+            return
+        length = _content_length(headers)
+        if length > self.limits.body:
+            raise RemoteProtocolError("request entity too large", status=413)
+        if length >= 0:
+            self._length = length
+        elif headers.get(b"transfer-encoding", b"").lower() == b"chunked":
+            self._chunks = _Chunks(self.limits.body)
+
+
+class HttpResponseDecoder:
+    """Decodes one reply; a decoder as :mod:`kt_cache.protocol.framing` describes.
+
+    :param head: whether the request was a HEAD, whose reply has no body.
+    """
+
+    __slots__ = ("_body_at", "_chunks", "_head", "_limits", "_response", "_stop")
+
+    def __init__(self, *, head: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._head = head
+        self._limits = limits
+        self._response: HttpResponse | None = None
+        self._body_at = 0
+        self._stop = 0
+        self._chunks: _Chunks | None = None
+
+    def __call__(self, data: Buffer, end: int) -> HttpResponse | Incomplete | Closing[HttpResponse]:
+        if self._response is None:
+            stop = data.find(b"\r\n\r\n", max(0, self._body_at - 3), end)
+            if stop < 0:
+                self._body_at = end
+                if end > self._limits.headers:
+                    raise RemoteProtocolError("the reply's header block is too long")
+                if end and data[:5] != b"HTTP/"[:end]:
+                    raise RemoteProtocolError(f"the reply begins with {data[0]:#04x}, not HTTP")
+                return Incomplete(end + 1)
+            self._read_head(bytes(data[:stop]))
+            self._body_at = stop + 4
+            self._stop += self._body_at
+        response = self._response
+        if response is None:  # pragma: no cover - for the type checker
+            return Incomplete(end + 1)
+        if self._chunks:
+            body, self._body_at = self._chunks.read(data, self._body_at, end)
+            if body is None:
+                return Incomplete(end + 1)
+            check_end(self._body_at, end)
+        else:
+            if end < self._stop:
+                return Incomplete(self._stop)
+            check_end(self._stop, end)
+            body = bytes(data[self._body_at : end])
+        response = response._replace(body=body)
+        if response.headers.get(b"connection", b"").lower() == b"close":
+            return Closing(response)
+        return response
+
+    def _read_head(self, block: bytes) -> None:
+        first, *lines = block.split(b"\r\n")
+        match = _status_line(first)
+        if not match:
+            raise RemoteProtocolError("the reply is not HTTP/1.x")
+        headers = _parse_headers(lines, self._limits.line)
+        if match[1] == b"0":
+            headers.setdefault(b"connection", b"close")
+        self._response = HttpResponse(int(match[2]), headers, b"")
+        if self._head:
+            return
+        if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
+            self._chunks = _Chunks(self._limits.body)
+            return
+        length = _content_length(headers)
+        if length > self._limits.body:
+            raise RemoteProtocolError(f"a reply of {length} bytes is above the limit")
+        if length < 0 and match[2] != b"204":
+            raise RemoteProtocolError("the reply does not say how long it is")
+        self._stop = max(0, length)

@@ -1,0 +1,151 @@
+"""Value serializers: Python value <-> bytes.
+
+The names are those of the earlier Kyoto Tycoon clients, so code and data move over unchanged.
+``KT_PICKLE`` can run code when it decodes: use it only for data nobody else can write.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from kt_cache.errors import ConfigError, DecodeError, EncodeError
+
+__all__ = [
+    "KT_BINARY",
+    "KT_JSON",
+    "KT_MSGPACK",
+    "KT_NONE",
+    "KT_PICKLE",
+    "Serializer",
+    "decode_key",
+    "encode_key",
+    "get_serializer",
+]
+
+KT_BINARY = "binary"
+KT_JSON = "json"
+KT_MSGPACK = "msgpack"
+KT_NONE = "none"
+KT_PICKLE = "pickle"
+
+
+@dataclass(frozen=True, slots=True)
+class Serializer:
+    """A pair of functions with a name.
+
+    :param name: one of the ``KT_`` constants, or a name of your own.
+    :param encode: value -> bytes; raises :class:`~kt_cache.errors.EncodeError`.
+    :param decode: bytes -> value; raises :class:`~kt_cache.errors.DecodeError`.
+    """
+
+    name: str
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+def encode_key(key: str | bytes) -> bytes:
+    """Return a key's bytes: ``str`` as UTF-8, bytes as they are.
+
+    :raises EncodeError: for any other type, or a ``str`` that UTF-8 cannot carry.
+    """
+    if isinstance(key, bytes):
+        return key
+    try:
+        return key.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError("the key is not valid Unicode", key=key) from error
+    except AttributeError as error:
+        raise EncodeError(f"a key must be str or bytes, not {type(key).__name__}") from error
+
+
+def decode_key(key: bytes) -> str | bytes:
+    """Return a key as ``str``, or as the bytes it is if it is not UTF-8."""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return key
+
+
+def _encode_raw(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise EncodeError(f"the text is not valid Unicode ({error.reason})") from None
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise EncodeError(
+            f"the binary serializer stores bytes, str and numbers, not {type(value).__name__}; "
+            "choose KT_JSON, KT_MSGPACK or KT_PICKLE for other types"
+        )
+    return repr(value).encode()
+
+
+def _decode_raw(data: bytes) -> bytes:
+    return data
+
+
+_json_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+def _guarded(
+    name: str,
+    encode: Callable[[Any], bytes],
+    decode: Callable[[bytes], Any],
+) -> Serializer:
+    """Wrap a library's functions so that only our own errors come out of them."""
+
+    def guarded_encode(value: Any) -> bytes:
+        try:
+            return encode(value)
+        except Exception as error:  # whatever the library or the object's own methods raise
+            raise EncodeError(f"{name} cannot encode {type(value).__name__}: {error}") from error
+
+    def guarded_decode(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+            # The library's own message may quote the data.
+            raise DecodeError(f"the value is not {name} ({type(error).__name__})") from None
+
+    return Serializer(name, guarded_encode, guarded_decode)
+
+
+_SERIALIZERS = {
+    KT_BINARY: Serializer(KT_BINARY, _encode_raw, decode_key),
+    KT_NONE: Serializer(KT_NONE, _encode_raw, _decode_raw),
+    KT_JSON: _guarded(KT_JSON, lambda value: _json_encoder.encode(value).encode(), json.loads),
+    KT_MSGPACK: _guarded(
+        KT_MSGPACK,
+        lambda value: bytes(msgpack.packb(value, use_bin_type=True)),
+        lambda data: msgpack.unpackb(data, raw=False, strict_map_key=False),
+    ),
+    KT_PICKLE: _guarded(
+        KT_PICKLE,
+        lambda value: pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL),
+        pickle.loads,
+    ),
+}
+
+
+def get_serializer(serializer: str | Serializer | None) -> Serializer:
+    """Return the serializer of that name; ``None`` means ``KT_BINARY``.
+
+    :raises ConfigError: if there is none of that name.
+    """
+    if isinstance(serializer, Serializer):
+        return serializer
+    try:
+        return _SERIALIZERS[serializer or KT_BINARY]
+    except (KeyError, TypeError):
+        names = ", ".join(sorted(_SERIALIZERS))
+        raise ConfigError(f"unknown serializer {serializer!r}; choose one of: {names}") from None
