@@ -2,9 +2,10 @@
 
 A *decoder* is called as ``decode(data, end)`` with all bytes of one message received so far
 (``data[:end]``; what lies behind ``end`` is not to be read). It returns the decoded message, an
-:class:`Incomplete`, or the message in a :class:`Closing`. It may be called again with more of the same bytes, so that it can keep
-its place; it raises :class:`~kt_cache.errors.RemoteProtocolError` for bytes that no continuation
-can mend, trailing ones included.
+:class:`Incomplete`, or the message in a :class:`Closing`. After an ``Incomplete`` it is called
+again with more of the same message, so that it can keep its place. It raises
+:class:`~kt_cache.errors.RemoteProtocolError` for bytes that no continuation can mend, trailing
+ones included.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ __all__ = [
     "Limits",
     "Unfinished",
     "check_end",
+    "no_reply_decoder",
 ]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Buffer: TypeAlias = "bytes | bytearray"
 
 
@@ -78,16 +81,21 @@ class Incomplete(Unfinished):
         self.need = need
 
 
-class Closing(Unfinished, Generic[T]):
+class Closing(Unfinished, Generic[T_co]):
     """The message is complete, and its sender closes the connection behind it."""
 
     __slots__ = ("result",)
 
-    def __init__(self, result: T) -> None:
+    def __init__(self, result: T_co) -> None:
         self.result = result
 
 
 Decoder: TypeAlias = Callable[[Buffer, int], "T | Incomplete | Closing[T]"]
+
+
+def no_reply_decoder(data: Buffer, end: int) -> None:
+    """Stand for "the peer does not reply"; never called, known by its identity."""
+    raise RemoteProtocolError("a reply to a request that asked for none")
 
 
 def check_end(stop: int, end: int) -> None:

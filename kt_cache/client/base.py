@@ -1,0 +1,112 @@
+"""What the blocking and the asyncio client have in common: configuration and conversions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kt_cache.errors import ConfigError, KTError
+from kt_cache.protocol.binary import Record
+from kt_cache.serializers import KT_NONE, decode_key, encode_key, get_serializer
+from kt_cache.transport import PoolConfig
+
+__all__ = ["ClientBase", "as_bytes", "make_config"]
+
+
+def make_config(host: str, port: int, timeout: float | None, max_age: float) -> PoolConfig:
+    """Return the pool configuration for the earlier clients' constructor arguments.
+
+    :param timeout: seconds for a call as a whole; ``None`` for the defaults.
+    :param max_age: seconds a connection may stay unused.
+    """
+    if timeout is None:
+        return PoolConfig(host=host, port=port, max_idle=max_age)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise ConfigError(f"timeout must be a number of seconds, not {timeout!r}")
+    return PoolConfig(
+        host=host,
+        port=port,
+        max_idle=max_age,
+        connect_timeout=min(timeout, PoolConfig().connect_timeout),
+        read_timeout=min(timeout, PoolConfig().read_timeout),
+        call_timeout=timeout,
+    )
+
+
+def as_bytes(value: Any) -> bytes:
+    """Return the bytes of a value that is not to be serialized: bytes, text, or a number."""
+    return _raw.encode(value)
+
+
+_raw = get_serializer(KT_NONE)
+
+
+class ClientBase:
+    """Holds a client's settings and turns values and keys into bytes and back.
+
+    :param default_db: database index used where a call names none.
+    :param decode_keys: whether keys in results are ``str`` (where they are UTF-8) or bytes.
+    :param serializer: one of the ``KT_`` constants or a ``Serializer``; ``None`` is ``KT_BINARY``.
+    :param encode_value: replaces the serializer's encoder.
+    :param decode_value: replaces the serializer's decoder.
+    """
+
+    def __init__(
+        self,
+        *,
+        default_db: int,
+        decode_keys: bool,
+        serializer: Any,
+        encode_value: Callable[[Any], bytes] | None,
+        decode_value: Callable[[bytes], Any] | None,
+    ) -> None:
+        chosen = get_serializer(serializer)
+        self.serializer = chosen
+        self.encode_value = encode_value or chosen.encode
+        self.decode_value = decode_value or chosen.decode
+        self.decode_keys = decode_keys
+        self.default_db = default_db
+        self._shown_key: Callable[[bytes], str | bytes] = decode_key if decode_keys else bytes
+
+    def set_database(self, db: int = 0) -> None:
+        """Make another database the default.
+
+        :param db: database index.
+        """
+        self.default_db = db
+
+    def _db(self, db: int | None) -> int:
+        return self.default_db if db is None else db
+
+    def _encoded(self, key: str | bytes, value: Any, encode_value: bool) -> bytes:
+        try:
+            return self.encode_value(value) if encode_value else as_bytes(value)
+        except KTError as error:
+            error.add_context(key=key)
+            raise
+
+    def _decoded(self, key: str | bytes, value: bytes) -> Any:
+        try:
+            return self.decode_value(value)
+        except KTError as error:
+            error.add_context(key=key)
+            raise
+
+    def _decoded_pairs(
+        self, pairs: Iterable[tuple[bytes, bytes]], decode_values: bool
+    ) -> dict[Any, Any]:
+        shown = self._shown_key
+        if not decode_values:
+            return {shown(key): value for key, value in pairs}
+        return {shown(key): self._decoded(key, value) for key, value in pairs}
+
+    def _decoded_records(self, records: Iterable[Record], decode_values: bool) -> list[Any]:
+        shown = self._shown_key
+        return [
+            (db, shown(key), self._decoded(key, value) if decode_values else value, xt)
+            for db, key, value, xt in records
+        ]
+
+    def _key_pairs(self, keys: Iterable[str | bytes], db: int | None) -> list[tuple[int, bytes]]:
+        index = self._db(db)
+        return [(index, encode_key(key)) for key in keys]

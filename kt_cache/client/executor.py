@@ -1,0 +1,88 @@
+"""Runs commands on the pool's blocking connections."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TypeVar
+
+from kt_cache.client.command import Command
+from kt_cache.errors import ConnectionClosed, KTError, OutcomeUnknown, ServerError
+from kt_cache.transport import Pool
+from kt_cache.transport.connection import Connection, NothingSent
+
+__all__ = ["Executor"]
+
+T = TypeVar("T")
+
+
+class Executor:
+    """Sends a command, returns its decoded reply, and decides what a failure means.
+
+    A broken connection is tried again once, on another one, if the command is repeatable or
+    nothing of it was sent. Otherwise nobody knows whether the server carried it out, and the
+    caller is told so by :class:`~kt_cache.errors.OutcomeUnknown`. Timeouts are not tried again.
+
+    :param pool: where connections come from; shared with others of the same configuration.
+    """
+
+    __slots__ = ("_call_timeout", "pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._call_timeout = pool.config.call_timeout
+
+    def run(self, command: Command[T], deadline: float | None = None) -> T:
+        """Return the command's decoded reply (``None`` if it has none).
+
+        :param deadline: on the monotonic clock; by default the configured call timeout from now.
+        :raises KTError: with host, command and key filled in.
+        """
+        now = monotonic()
+        if deadline is None:
+            deadline = now + self._call_timeout
+        try:
+            return self._attempt(command, deadline, now)
+        except ConnectionClosed as error:
+            self._may_repeat(command, error)
+        except KTError as error:
+            raise self._with_context(error, command) from error.__cause__
+        try:
+            return self._attempt(command, deadline, monotonic())
+        except ConnectionClosed as error:
+            self._may_repeat(command, error)
+            raise
+        except KTError as error:
+            raise self._with_context(error, command) from error.__cause__
+
+    def _attempt(self, command: Command[T], deadline: float, now: float) -> T:
+        pool = self.pool
+        connection = pool.acquire(deadline, now)
+        try:
+            result = connection.exchange(command.request, command.decode, deadline, now)
+        except BaseException as error:
+            self._put_away(connection, error)
+            raise
+        pool.release(connection)
+        return result
+
+    def _put_away(self, connection: Connection, error: BaseException) -> None:
+        if isinstance(error, ServerError) and error.connection_ok:
+            self.pool.release(connection)
+        else:
+            self.pool.discard(connection, broken=isinstance(error, ConnectionClosed))
+
+    def _may_repeat(self, command: Command[T], error: ConnectionClosed) -> None:
+        self._with_context(error, command)
+        if command.repeatable or isinstance(error, NothingSent):
+            return
+        raise OutcomeUnknown(
+            "the connection broke after the request was sent; "
+            "the server may or may not have carried it out",
+            host=error.host,
+            command=error.command,
+            key=error.key,
+        ) from error
+
+    def _with_context(self, error: KTError, command: Command[T]) -> KTError:
+        error.add_context(host=self.pool.config.address, command=command.name, key=command.key)
+        return error

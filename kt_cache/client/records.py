@@ -1,0 +1,90 @@
+"""Commands of the binary protocol: get, set and remove of one or many records, and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from kt_cache.client.command import Command
+from kt_cache.errors import NoSuchDatabase
+from kt_cache.protocol import binary
+from kt_cache.protocol.framing import Buffer, Decoder, Incomplete, no_reply_decoder
+
+__all__ = ["get", "get_bulk", "play_script", "remove", "remove_bulk", "set_bulk", "set_one"]
+
+
+def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
+    """Read one record: ``(value, absolute xt)``, or ``None`` if it is missing."""
+    request = binary.encode_single_get(db, key)
+    return Command("get", request, binary.decode_single_get_reply, True, key)
+
+
+def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Record]]:
+    """Read the records of ``(db, key)`` pairs: those found, in order, with absolute xt."""
+    decode = binary.GetReplyDecoder(len(keys))
+    return Command("get_bulk", binary.encode_get(keys), decode, True)
+
+
+def set_one(
+    db: int, key: bytes, value: bytes, xt: int, *, no_reply: bool = False
+) -> Command[int | None]:
+    """Store one record: 1, or ``None`` without a reply.
+
+    :param xt: as given on the wire, see :func:`kt_cache.protocol.expiry.to_wire`.
+    """
+    request = binary.encode_single_set(db, key, value, xt, no_reply=no_reply)
+    return Command("set", request, no_reply_decoder if no_reply else _decode_set_one, True, key)
+
+
+def set_bulk(
+    records: Collection[tuple[int, bytes, bytes, int]], *, no_reply: bool = False
+) -> Command[int | None]:
+    """Store ``(db, key, value, xt)`` records: how many, or ``None`` without a reply."""
+    request = binary.encode_set(records, no_reply=no_reply)
+    decode = no_reply_decoder if no_reply else _set_decoder(len(records))
+    return Command("set_bulk", request, decode, True)
+
+
+def remove(db: int, key: bytes, *, no_reply: bool = False) -> Command[int | None]:
+    """Remove one record: 1 or 0, or ``None`` without a reply."""
+    request = binary.encode_remove([(db, key)], no_reply=no_reply)
+    return Command(
+        "remove", request, no_reply_decoder if no_reply else binary.decode_remove_reply, False, key
+    )
+
+
+def remove_bulk(
+    keys: Collection[tuple[int, bytes]], *, no_reply: bool = False
+) -> Command[int | None]:
+    """Remove the records of ``(db, key)`` pairs: how many existed, or ``None``."""
+    request = binary.encode_remove(keys, no_reply=no_reply)
+    return Command(
+        "remove_bulk", request, no_reply_decoder if no_reply else binary.decode_remove_reply, False
+    )
+
+
+def play_script(
+    name: bytes, pairs: Collection[tuple[bytes, bytes]], *, no_reply: bool = False
+) -> Command[list[tuple[bytes, bytes]] | None]:
+    """Call a Lua function of the server's script: its output as pairs, or ``None``."""
+    request = binary.encode_script(name, pairs, no_reply=no_reply)
+    return Command(
+        "script", request, no_reply_decoder if no_reply else binary.ScriptReplyDecoder(), False
+    )
+
+
+def _set_decoder(sent: int) -> Decoder[int]:
+    def decode(data: Buffer, end: int) -> int | Incomplete:
+        stored = binary.decode_set_reply(data, end)
+        if isinstance(stored, int) and stored != sent:
+            # The server skips a record silently if its database does not exist.
+            raise NoSuchDatabase(
+                f"only {stored} of {sent} records were stored; "
+                "the server has no database of that index",
+                connection_ok=True,
+            )
+        return stored
+
+    return decode
+
+
+_decode_set_one = _set_decoder(1)

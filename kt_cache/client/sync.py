@@ -1,0 +1,99 @@
+"""The blocking Kyoto Tycoon client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kt_cache.client.base import ClientBase, make_config
+from kt_cache.client.executor import Executor
+from kt_cache.client.sync_procedures import ProcedureMethods
+from kt_cache.client.sync_records import RecordMethods
+from kt_cache.transport import PoolConfig, PoolStats, get_pool
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["KyotoTycoon"]
+
+
+class KyotoTycoon(RecordMethods, ProcedureMethods):
+    """A client for one Kyoto Tycoon server; safe to share between threads and forked processes.
+
+    Clients of the same configuration share one pool of connections. Nothing is opened before the
+    first call.
+
+    :param host: name or address of the server.
+    :param port: TCP port.
+    :param timeout: seconds for a call as a whole; ``None`` for the defaults of
+        :class:`~kt_cache.transport.PoolConfig`. There is always a limit.
+    :param default_db: database index used where a call names none.
+    :param decode_keys: whether keys in results are ``str`` (where they are UTF-8) or bytes.
+    :param serializer: one of the ``KT_`` constants; ``None`` is ``KT_BINARY``.
+    :param encode_value: replaces the serializer's encoder: value -> bytes.
+    :param decode_value: replaces the serializer's decoder: bytes -> value.
+    :param max_age: seconds a connection may stay unused before it is closed.
+    :param config: everything about connecting at once; replaces ``host``, ``port``, ``timeout``
+        and ``max_age``.
+    :raises ConfigError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 1978,
+        timeout: float | None = None,
+        default_db: int = 0,
+        decode_keys: bool = True,
+        serializer: Any = None,
+        encode_value: Callable[[Any], bytes] | None = None,
+        decode_value: Callable[[bytes], Any] | None = None,
+        max_age: float = 3600,
+        *,
+        config: PoolConfig | None = None,
+    ) -> None:
+        ClientBase.__init__(
+            self,
+            default_db=default_db,
+            decode_keys=decode_keys,
+            serializer=serializer,
+            encode_value=encode_value,
+            decode_value=decode_value,
+        )
+        self.config = config or make_config(host, port, timeout, max_age)
+        self._pool = get_pool(self.config)
+        self._executor = Executor(self._pool)
+
+    @property
+    def host(self) -> str:
+        """The server's name or address."""
+        return self.config.host
+
+    @property
+    def port(self) -> int:
+        """The server's TCP port."""
+        return self.config.port
+
+    @property
+    def pool_stats(self) -> PoolStats:
+        """What the shared pool of connections did so far."""
+        return self._pool.stats
+
+    def close_all(self) -> None:
+        """Close the pool's unused connections. The client stays usable and opens new ones."""
+        self._pool.expire()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close_all()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.config.address} db={self.default_db}>"

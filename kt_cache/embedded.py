@@ -1,0 +1,211 @@
+"""A Kyoto Tycoon server as a child process, for tests, demos and small sites."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+from kt_cache.client import KyotoTycoon
+from kt_cache.errors import ConfigError, KTError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["EmbeddedServer"]
+
+_START_TIMEOUT = 15.0  # seconds until a started server must listen
+_STOP_TIMEOUT = 15.0  # seconds from asking it to stop until it is killed
+_PORT_ATTEMPTS = 5
+_OUR_SUFFIX = ".sqlite"
+
+
+class EmbeddedServer:
+    """Starts a server on ``run()`` and ends it on ``stop()``, at exit, or with this process.
+
+    It is a real ``ktserver`` if one is on PATH, else the included server. A database file that
+    ends in ``.sqlite`` is the included server's own, so that one is started for it in any case.
+
+    :param server: name or path of the real server's program.
+    :param host: address to listen on.
+    :param port: TCP port; ``None`` picks a free one, which :attr:`port` then names and keeps.
+    :param database: as on the server's command line: ``*``, ``%``, or a file.
+    :param serializer: of :attr:`client`; one of the ``KT_`` constants.
+    :param server_args: more arguments for the server's command line.
+    :param quiet: whether to hide the server's output. If it does not start, the error shows it.
+    """
+
+    def __init__(
+        self,
+        server: str = "ktserver",
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        database: str = "*",
+        serializer: Any = None,
+        server_args: Sequence[str] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.database = database
+        self._server = server
+        self._serializer = serializer
+        self._server_args = list(server_args or ())
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: KyotoTycoon | None = None
+        self._finalizer: weakref.finalize[Any, EmbeddedServer] | None = None
+
+    @property
+    def client(self) -> KyotoTycoon:
+        """A client of the running server.
+
+        :raises KTError: if the server is not running.
+        """
+        if self._process is None or self.port is None:
+            raise KTError("the server is not running; call run() first")
+        if self._client is None:
+            self._client = KyotoTycoon(self.host, self.port, serializer=self._serializer)
+        return self._client
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return None if self._process is None else self._process.pid
+
+    def run(self) -> bool:
+        """Start the server and wait until it listens.
+
+        :return: whether it was started; ``False`` if it was running already.
+        :raises KTError: if it ends or does not listen within 15 seconds; says what it printed.
+        """
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                return False
+            self._forget()
+            attempts = _PORT_ATTEMPTS if self.port is None else 1
+            for attempt in range(1, attempts + 1):
+                port = self.port or _free_port(self.host)
+                try:
+                    self._start(port)
+                except KTError:
+                    # Someone else may have taken the port in between.
+                    if attempt == attempts:
+                        raise
+                else:
+                    self.port = port
+                    return True
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def stop(self) -> bool:
+        """Ask the server to stop and wait for its end; does nothing if it is not running.
+
+        :return: whether it was running.
+        """
+        with self._lock:
+            was_running = self._process is not None
+            if self._client is not None:
+                self._client.close_all()
+            self._forget()
+            return was_running
+
+    def __enter__(self) -> Self:
+        self.run()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _forget(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer()
+        self._finalizer = self._process = self._client = None
+
+    def _command(self, port: int) -> list[str]:
+        """Return the command line; both servers take the same arguments."""
+        path = self.database.partition("#")[0]
+        program = shutil.which(self._server)
+        if path.endswith(_OUR_SUFFIX):
+            program = None
+        elif program is None and self._server != "ktserver":
+            raise ConfigError(f"there is no program {self._server!r} on PATH")
+        if program:
+            command = [sys.executable, "-m", "kt_cache._child", program]
+        else:
+            command = [sys.executable, "-m", "kt_cache.server", "--exit-with-stdin"]
+        command += ["-host", self.host, "-port", str(port), "-le", *self._server_args]
+        return [*command, "--", self.database]
+
+    def _start(self, port: int) -> None:
+        with tempfile.TemporaryFile() as output:
+            sink: IO[bytes] | None = output if self._quiet else None
+            process = subprocess.Popen(  # noqa: S603 - the command is ours
+                self._command(port),
+                stdin=subprocess.PIPE,  # its end of file tells the child that we are gone
+                stdout=sink,
+                stderr=sink,
+            )
+            self._finalizer = weakref.finalize(self, _end, process, os.getpid())
+            self._process = process
+            try:
+                _wait_until_listening(process, self.host, port)
+            except BaseException as error:
+                self._forget()
+                if isinstance(error, KTError) and self._quiet:
+                    output.seek(0)
+                    printed = output.read()[-2000:].decode(errors="replace").strip()
+                    error.message += f"; it printed: {printed}" if printed else ""
+                raise
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End the child, unless this process is a fork of the one that started it."""
+    if os.getpid() != owner:
+        return
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], host: str, port: int) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while time.monotonic() < deadline:
+        status = process.poll()
+        if status is not None:
+            raise KTError(f"the server ended with status {status} instead of listening")
+        try:
+            socket.create_connection((host, port), timeout=1.0).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise KTError(f"the server did not listen on {host}:{port} within {_START_TIMEOUT:.0f} seconds")
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

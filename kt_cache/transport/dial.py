@@ -1,0 +1,55 @@
+"""Opening sockets."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from kt_cache.errors import ConnectError, ConnectTimeout
+from kt_cache.transport.config import PoolConfig
+
+__all__ = ["dial"]
+
+
+def dial(config: PoolConfig, deadline: float) -> socket.socket:
+    """Return a connected TCP socket, trying every address of the host in turn.
+
+    :param deadline: of the call that needs the connection, on the monotonic clock.
+    :raises ConnectTimeout: not within the connect timeout or the deadline.
+    :raises ConnectError: no address could be connected to.
+    """
+    deadline = min(deadline, time.monotonic() + config.connect_timeout)
+    try:
+        addresses = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConnectError(
+            f"the host name cannot be resolved: {error.strerror}", host=config.address
+        ) from error
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in addresses:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            failure = TimeoutError()
+            break
+        try:
+            return _connect(socket.socket(family, kind, protocol), address, remaining)
+        except OSError as error:
+            failure = error
+    if isinstance(failure, TimeoutError):
+        raise ConnectTimeout("no connection in time", host=config.address) from failure
+    reason = failure.strerror if failure else "it has no address"
+    raise ConnectError(
+        f"cannot connect: {reason}; is the server running?", host=config.address
+    ) from failure
+
+
+def _connect(sock: socket.socket, address: object, timeout: float) -> socket.socket:
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address)  # type: ignore[arg-type]
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
