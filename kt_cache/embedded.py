@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,7 @@ __all__ = ["EmbeddedServer"]
 _START_TIMEOUT = 15.0  # seconds until a started server must listen
 _STOP_TIMEOUT = 15.0  # seconds from asking it to stop until it is killed
 _PORT_ATTEMPTS = 5
+_INCLUDED = "included"
 _OUR_SUFFIX = ".sqlite"
 
 
@@ -35,7 +37,7 @@ class EmbeddedServer:
     It is a real ``ktserver`` if one is on PATH, else the included server. A database file that
     ends in ``.sqlite`` is the included server's own, so that one is started for it in any case.
 
-    :param server: name or path of the real server's program.
+    :param server: name or path of the real server's program; ``"included"`` for ours in any case.
     :param host: address to listen on.
     :param port: TCP port; ``None`` picks a free one, which :attr:`port` then names and keeps.
     :param database: as on the server's command line: ``*``, ``%``, or a file.
@@ -139,11 +141,11 @@ class EmbeddedServer:
     def _command(self, port: int) -> list[str]:
         """Return the command line; both servers take the same arguments."""
         path = self.database.partition("#")[0]
-        program = shutil.which(self._server)
-        if path.endswith(_OUR_SUFFIX):
-            program = None
-        elif program is None and self._server != "ktserver":
-            raise ConfigError(f"there is no program {self._server!r} on PATH")
+        program = None
+        if self._server != _INCLUDED and not path.endswith(_OUR_SUFFIX):
+            program = shutil.which(self._server)
+            if program is None and self._server != "ktserver":
+                raise ConfigError(f"there is no program {self._server!r} on PATH")
         if program:
             command = [sys.executable, "-m", "kt_cache._child", program]
         else:
@@ -204,8 +206,14 @@ def _wait_until_listening(process: subprocess.Popen[bytes], host: str, port: int
 
 
 def _free_port(host: str) -> int:
+    """Return a port nobody listens on; ktserver takes none above 32767."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for _ in range(100):
+        port = random.randint(20000, 32767)  # noqa: S311 - not a secret
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise KTError(f"no free port found on {host}; name one with port=")

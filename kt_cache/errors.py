@@ -18,7 +18,6 @@ __all__ = [
     "NoSuchDatabase",
     "NotSupported",
     "OutcomeUnknown",
-    "PoolClosed",
     "PoolTimeout",
     "ProtocolError",
     "ReadTimeout",
@@ -129,10 +128,6 @@ class OutcomeUnknown(TransportError):
 
     The server may or may not have carried it out. Read the record to find out.
     """
-
-
-class PoolClosed(TransportError):
-    """The pool was closed; no further call can be made on it."""
 
 
 class TimeoutExceeded(TransportError, TimeoutError):

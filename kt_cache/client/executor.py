@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from time import monotonic
-from typing import TypeVar
+from time import monotonic, sleep
+from typing import Any, TypeVar
 
 from kt_cache.client.command import Command
-from kt_cache.errors import ConnectionClosed, KTError, OutcomeUnknown, ServerError
+from kt_cache.client.operation import Operation, Pause
+from kt_cache.errors import (
+    ConnectionClosed,
+    KTError,
+    OutcomeUnknown,
+    ServerError,
+    TimeoutExceeded,
+)
 from kt_cache.transport import Pool
 from kt_cache.transport.connection import Connection, NothingSent
 
@@ -53,6 +60,32 @@ class Executor:
             raise
         except KTError as error:
             raise self._with_context(error, command) from error.__cause__
+
+    def drive(self, operation: Operation[T]) -> T:
+        """Carry out an operation of several commands within one call's deadline.
+
+        :raises TimeoutExceeded: if it did not come to an end in time.
+        """
+        deadline = monotonic() + self._call_timeout
+        reply: Any = None
+        try:
+            while True:
+                step = operation.send(reply)
+                if monotonic() >= deadline:
+                    raise TimeoutExceeded(
+                        "the record kept changing until the deadline",
+                        host=self.pool.config.address,
+                    )
+                reply = None
+                if isinstance(step, Pause):
+                    sleep(step.seconds)
+                else:
+                    reply = self.run(step, deadline)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            operation.close()
 
     def _attempt(self, command: Command[T], deadline: float, now: float) -> T:
         pool = self.pool

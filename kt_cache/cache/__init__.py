@@ -1,0 +1,16 @@
+"""Floor 4: the cache, free of any framework, and the stores it can stand on."""
+
+from kt_cache.cache.codec import Codec
+from kt_cache.cache.core import Cache, default_key
+from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store
+from kt_cache.cache.store import Store
+
+__all__ = [
+    "STORE_OPTIONS",
+    "Cache",
+    "Codec",
+    "Store",
+    "check_options",
+    "default_key",
+    "open_store",
+]

@@ -1,0 +1,58 @@
+"""Deadline + payload <-> record: finer time than the server keeps.
+
+A Kyoto Tycoon server keeps whole seconds and lets a record die only in the second after its own,
+so one stored for a second can live almost two. The exact deadline therefore travels with the
+payload. It never overrules the server: it counts only if it agrees with the record's own time
+(another client may have changed that) and with the reader's clock (which may be wrong).
+
+Layout: ``01``, the deadline as a big-endian double (Unix time), the payload. A payload without
+deadline, and a counter, is stored as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from struct import Struct
+
+from kt_cache.cache.codec import is_counter
+from kt_cache.protocol.expiry import NEVER_GIVEN
+
+__all__ = ["is_past", "relative_xt", "unwrap", "wrap"]
+
+_MARK = 0x01
+_HEAD = Struct(">Bd")
+_TOLERANCE = 2.0  # seconds by which deadline, record and reader may disagree
+
+
+def wrap(payload: bytes, deadline: float | None) -> bytes:
+    """Return the record of a payload.
+
+    :param deadline: Unix time at which it is gone; ``None`` for never.
+    """
+    if deadline is None or is_counter(payload):
+        return payload
+    return _HEAD.pack(_MARK, deadline) + payload
+
+
+def unwrap(record: bytes) -> tuple[bytes, float | None]:
+    """Return a record's payload and its deadline, if it has one."""
+    if record[:1] != b"\x01" or len(record) < _HEAD.size:
+        return record, None
+    return record[_HEAD.size :], _HEAD.unpack_from(record)[1]
+
+
+def is_past(deadline: float | None, stored: int, now: float) -> bool:
+    """Tell whether a record that the server still holds is to count as gone.
+
+    :param deadline: the record's, as unwrapped.
+    :param stored: the record's absolute xt.
+    :param now: the reader's clock.
+    """
+    if deadline is None or now < deadline:
+        return False
+    return abs(deadline - stored) <= _TOLERANCE and now <= stored + _TOLERANCE
+
+
+def relative_xt(ttl: float | None) -> int:
+    """Return the xt to send for a time to live in seconds, rounded up; ``None`` is never."""
+    return NEVER_GIVEN if ttl is None else math.ceil(ttl)

@@ -1,0 +1,118 @@
+"""The store on a Kyoto Tycoon server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from kt_cache.cache import operations
+from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
+from kt_cache.client import KyotoTycoon, procedures, records
+from kt_cache.client.executor import Executor
+from kt_cache.serializers import KT_NONE
+from kt_cache.transport import PoolConfig, get_pool
+
+__all__ = ["KyotoStore"]
+
+_BATCH = 1000  # records removed per request, so that no request takes long
+
+
+class KyotoStore:
+    """A :class:`~kt_cache.cache.store.Store` on one database of one server.
+
+    :param config: where the server is, and the limits on waiting for it.
+    :param db: database index.
+    :param clock: Unix time in seconds, for deadlines finer than the server's.
+    """
+
+    def __init__(
+        self, config: PoolConfig, *, db: int = 0, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.config = config
+        self.db = db
+        self._clock = clock
+        self._executor = Executor(get_pool(config))
+
+    @property
+    def client(self) -> KyotoTycoon:
+        """A direct client of the same server and database, sharing the connections."""
+        return KyotoTycoon(config=self.config, default_db=self.db, serializer=KT_NONE)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a payload, or ``None``. One round trip."""
+        found = self._executor.run(records.get(self.db, key))
+        return None if found is None else self._live_payload(*found)
+
+    def get_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return the payloads found. One round trip."""
+        if not keys:
+            return {}
+        found = self._executor.run(records.get_bulk([(self.db, key) for key in keys]))
+        payloads = {}
+        for _, key, record, stored in found:
+            payload = self._live_payload(record, stored)
+            if payload is not None:
+                payloads[key] = payload
+        return payloads
+
+    def set(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+        """Store a payload. One round trip."""
+        record = wrap(payload, self._deadline(ttl))
+        self._executor.run(records.set_one(self.db, key, record, relative_xt(ttl)))
+
+    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+        """Store payloads. One round trip."""
+        if not payloads:
+            return
+        deadline, xt, db = self._deadline(ttl), relative_xt(ttl), self.db
+        rows = [(db, key, wrap(payload, deadline), xt) for key, payload in payloads.items()]
+        self._executor.run(records.set_bulk(rows))
+
+    def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """Store a payload unless there is one. One round trip, as a rule."""
+        return self._executor.drive(operations.add(self.db, key, payload, ttl, self._clock))
+
+    def replace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """Store a payload only if the server still holds one. One round trip."""
+        record = wrap(payload, self._deadline(ttl))
+        return self._executor.run(procedures.replace(self.db, key, record, relative_xt(ttl)))
+
+    def touch(self, key: bytes, ttl: float | None) -> bool:
+        """Give a record a new time to live. Two round trips."""
+        return self._executor.drive(operations.touch(self.db, key, ttl, self._clock))
+
+    def incr(self, key: bytes, delta: int) -> int | None:
+        """Add to a counter and keep its time to live. Two round trips."""
+        return self._executor.drive(operations.increment(self.db, key, delta, self._clock))
+
+    def remove(self, key: bytes) -> bool:
+        """Remove a record. One round trip."""
+        return bool(self._executor.run(records.remove(self.db, key)))
+
+    def remove_many(self, keys: Collection[bytes]) -> int:
+        """Remove records. One round trip per thousand."""
+        pairs = [(self.db, key) for key in keys]
+        removed = 0
+        for start in range(0, len(pairs), _BATCH):
+            removed += self._executor.run(records.remove_bulk(pairs[start : start + _BATCH])) or 0
+        return removed
+
+    def keys(self, prefix: bytes) -> list[bytes]:
+        """List the keys that begin with a prefix, in one round trip.
+
+        Expired records that the server has not swept yet are among them.
+        """
+        return self._executor.run(procedures.match_prefix(self.db, prefix))
+
+    def flush(self) -> None:
+        """Remove every record of the database."""
+        self._executor.run(procedures.clear(self.db))
+
+    def _deadline(self, ttl: float | None) -> float | None:
+        return None if ttl is None else self._clock() + ttl
+
+    def _live_payload(self, record: bytes, stored: int) -> bytes | None:
+        payload, deadline = unwrap(record)
+        if deadline is not None and is_past(deadline, stored, self._clock()):
+            return None
+        return payload

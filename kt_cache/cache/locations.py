@@ -1,0 +1,75 @@
+"""From a location string to the store it names; its scheme picks the engine."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from kt_cache.cache.kyoto import KyotoStore
+from kt_cache.cache.store import Store
+from kt_cache.errors import ConfigError
+from kt_cache.transport import PoolConfig
+
+__all__ = ["STORE_OPTIONS", "check_options", "open_store"]
+
+_DEFAULT_PORT = 1978
+
+STORE_OPTIONS = frozenset(
+    field.name for field in fields(PoolConfig) if field.name not in {"host", "port"}
+)
+"""Names of the options that a store takes."""
+
+
+def check_options(options: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raise :class:`~kt_cache.errors.ConfigError` for an option nobody knows."""
+    for name in options:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(known))}"
+        raise ConfigError(f"unknown option {name!r}; {hint}")
+
+
+def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store:
+    """Return the store at a location. Nothing is connected yet.
+
+    :param location: ``host:port``, or ``kt://host:port/db`` with the database's index. The port
+        may be left out and is 1978 then.
+    :param options: fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``.
+    :raises ConfigError: if the location or an option is not understood.
+    """
+    if not isinstance(location, str) or not location.strip():
+        raise ConfigError(
+            f"the location must be 'host:port' or 'kt://host:port/db', not {location!r}"
+        )
+    options = options or {}
+    check_options(options, STORE_OPTIONS)
+    parts = urlsplit(location if "://" in location else f"kt://{location}")
+    opener = _OPENERS.get(parts.scheme)
+    if opener is None:
+        raise ConfigError(
+            f"unknown scheme {parts.scheme!r} in the location; "
+            f"known are: {', '.join(sorted(_OPENERS))}"
+        )
+    return opener(parts, options)
+
+
+def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:
+    if parts.query or parts.fragment or parts.username or parts.password is not None:
+        raise ConfigError("a kt:// location has a host, a port and a database, nothing else")
+    try:
+        port = parts.port or _DEFAULT_PORT
+    except ValueError as error:
+        raise ConfigError("the location's port must be a number from 1 to 65535") from error
+    if not parts.hostname:
+        raise ConfigError("the location lacks a host")
+    index = parts.path.strip("/") or "0"
+    if not (index.isascii() and index.isdigit()):
+        raise ConfigError(f"the database in the location must be its index, not {index!r}")
+    return KyotoStore(PoolConfig(host=parts.hostname, port=port, **options), db=int(index))
+
+
+_OPENERS: dict[str, Callable[[SplitResult, Mapping[str, Any]], Store]] = {"kt": _open_kyoto}

@@ -1,0 +1,78 @@
+"""The cache's atomic operations on a Kyoto Tycoon server that has no script of ours.
+
+Each is a few commands around one ``cas``; whoever loses a race starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+from kt_cache.cache.codec import read_counter, write_counter
+from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
+from kt_cache.client import procedures, records
+from kt_cache.client.operation import Operation, Pause
+from kt_cache.protocol.expiry import keep_expiry
+
+__all__ = ["add", "increment", "touch"]
+
+Clock = Callable[[], float]
+
+
+def add(db: int, key: bytes, payload: bytes, ttl: float | None, clock: Clock) -> Operation[bool]:
+    """Store a payload unless there is one. One round trip, or three over a record past its time.
+
+    :param ttl: seconds to live, ``None`` for ever.
+    :param clock: Unix time.
+    """
+    for lost in count(1):
+        record = wrap(payload, None if ttl is None else clock() + ttl)
+        if (yield procedures.add(db, key, record, relative_xt(ttl))):
+            return True
+        found = yield records.get(db, key)
+        if found is not None:
+            old, stored = found
+            if not is_past(unwrap(old)[1], stored, clock()):
+                return False
+            if (yield procedures.cas(db, key, old, record, relative_xt(ttl))):
+                return True
+        yield Pause(lost)
+    raise AssertionError  # pragma: no cover - the loop has no end of its own
+
+
+def increment(db: int, key: bytes, delta: int, clock: Clock) -> Operation[int | None]:
+    """Add to a counter and keep its time; ``None`` if there is none. Two round trips."""
+    for lost in count(1):
+        found = yield records.get(db, key)
+        if found is None:
+            return None
+        old, stored = found
+        payload, deadline = unwrap(old)
+        if is_past(deadline, stored, clock()):
+            return None
+        number = read_counter(payload) + delta
+        if (yield procedures.cas(db, key, old, write_counter(number), keep_expiry(stored))):
+            return number
+        yield Pause(lost)
+    raise AssertionError  # pragma: no cover
+
+
+def touch(db: int, key: bytes, ttl: float | None, clock: Clock) -> Operation[bool]:
+    """Give a record a new time to live. Two round trips.
+
+    ``cas`` compares values, not times: one that races an increment of the same number may be lost.
+    """
+    for lost in count(1):
+        found = yield records.get(db, key)
+        if found is None:
+            return False
+        old, stored = found
+        payload, deadline = unwrap(old)
+        now = clock()
+        if is_past(deadline, stored, now):
+            return False
+        new = wrap(payload, None if ttl is None else now + ttl)
+        if (yield procedures.cas(db, key, old, new, relative_xt(ttl))):
+            return True
+        yield Pause(lost)
+    raise AssertionError  # pragma: no cover

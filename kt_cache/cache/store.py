@@ -1,0 +1,61 @@
+"""What the cache asks of a storage engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+__all__ = ["Store"]
+
+
+class Store(Protocol):
+    """One engine: bytes in, bytes out, times to live in seconds.
+
+    Keys and payloads are bytes. A time to live is positive, or ``None`` for one that never ends;
+    when it is over the record is missing for every method. All methods raise ``KTError`` for a
+    failure of the engine; a missing record is never an exception.
+    """
+
+    @property
+    def client(self) -> Any:
+        """A direct client of the engine, for what the cache has no call for."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a payload, or ``None`` if there is none."""
+
+    def get_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return the payloads found."""
+
+    def set(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+        """Store a payload."""
+
+    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+        """Store payloads with one time to live; each is stored or not on its own."""
+
+    def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """Store a payload atomically unless there is one; whether it was stored."""
+
+    def replace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """Store a payload atomically only if there is one; whether it was stored."""
+
+    def touch(self, key: bytes, ttl: float | None) -> bool:
+        """Give a record a new time to live; whether there was one."""
+
+    def incr(self, key: bytes, delta: int) -> int | None:
+        """Add to a counter atomically and keep its time to live.
+
+        :return: the new number, or ``None`` if there is no record.
+        :raises DecodeError: if the payload is not a counter.
+        """
+
+    def remove(self, key: bytes) -> bool:
+        """Remove a record; whether there was one."""
+
+    def remove_many(self, keys: Collection[bytes]) -> int:
+        """Remove records; how many there were."""
+
+    def keys(self, prefix: bytes) -> list[bytes]:
+        """List the keys that begin with a prefix, expired ones perhaps included."""
+
+    def flush(self) -> None:
+        """Remove every record of the engine's database."""

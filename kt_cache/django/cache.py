@@ -1,0 +1,166 @@
+"""The backend for Django's ``CACHES`` setting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.core.cache.backends.base import (
+    DEFAULT_TIMEOUT,
+    MEMCACHE_MAX_KEY_LENGTH,
+    BaseCache,
+    default_key_func,
+)
+from django.core.exceptions import ImproperlyConfigured
+
+from kt_cache.cache import STORE_OPTIONS, Cache, Codec, Store, check_options, open_store
+from kt_cache.errors import ConfigError, EncodeError
+from kt_cache.serializers import KT_PICKLE
+
+__all__ = ["KyotoTycoonCache"]
+
+_OPTIONS = STORE_OPTIONS | {"serializer"}
+
+_not_portable = re.compile(r"[\x00-\x20\x7f]").search
+
+
+class KyotoTycoonCache(BaseCache):
+    """Django's cache API, to the letter, on a Kyoto Tycoon server.
+
+    The object is a thin handle: connections belong to a pool of the process that all threads and
+    aliases with the same location and options share, and ``close()`` leaves it alone.
+
+    :param location: LOCATION of the setting: ``host:port`` or ``kt://host:port/db``.
+    :param params: the setting's other entries. OPTIONS takes ``serializer`` (default pickle) and
+        the fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``.
+    :raises ImproperlyConfigured: if one of them is not understood.
+    """
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        options = dict(params.get("OPTIONS") or {})
+        own_function = self.key_func is default_key_func
+        try:
+            check_options(options, _OPTIONS)
+            codec = Codec(options.pop("serializer", KT_PICKLE))
+            self._cache = Cache(
+                open_store(location, options),
+                codec,
+                prefix=self.key_prefix,
+                version=self.version,
+                key_function=None if own_function else self.key_func,
+                check_key=self._key_check(),
+            )
+        except ConfigError as error:
+            raise ImproperlyConfigured(f"CACHES: {error}") from error
+
+    @property
+    def store(self) -> Store:
+        """The storage engine, for parts of kt_cache that share this cache's connections."""
+        return self._cache.store
+
+    @property
+    def client(self) -> Any:
+        """A direct client of the same server and database, sharing the connections.
+
+        It sees stored keys and bytes: use :meth:`make_key` and ``get_bytes``.
+        """
+        return self._cache.store.client
+
+    def _key_check(self) -> Callable[[str], None]:
+        """Return what warns of keys that would fail on memcached, as Django's contract asks."""
+        if type(self).validate_key is not BaseCache.validate_key:
+            return self.validate_key
+
+        def check(key: str) -> None:
+            # Django's own test looks at every character in Python; few keys need that.
+            if len(key) > MEMCACHE_MAX_KEY_LENGTH or _not_portable(key):
+                self.validate_key(key)
+
+        return check
+
+    def _seconds(self, timeout: Any) -> float | None:
+        return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
+
+    def add(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        """Store a value atomically unless there is one; return whether it was stored."""
+        try:
+            return self._cache.add(key, value, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
+
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        """Return a value, or ``default`` if there is none."""
+        return self._cache.get(key, default, version)
+
+    def set(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> None:
+        """Store a value; ``timeout`` is seconds, ``None`` for ever, gone at once from 0 down."""
+        try:
+            self._cache.set(key, value, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        """Give a value a new timeout; return whether there is one."""
+        return self._cache.touch(key, self._seconds(timeout), version)
+
+    def delete(self, key: Any, version: int | None = None) -> bool:
+        """Remove a value; return whether there was one."""
+        return self._cache.delete(key, version)
+
+    def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        """Return key -> value of those found, in one round trip."""
+        return self._cache.get_many(keys, version)
+
+    def set_many(
+        self,
+        data: Mapping[Any, Any],
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> list[Any]:
+        """Store many values in one round trip; return the keys that failed, which is none."""
+        try:
+            self._cache.set_many(data, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
+        return []
+
+    def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        """Remove many values, a thousand per round trip."""
+        self._cache.delete_many(keys, version)
+
+    def has_key(self, key: Any, version: int | None = None) -> bool:
+        """Tell whether there is a value."""
+        return self._cache.has(key, version)
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        """Add to a stored ``int`` atomically, keep its timeout, return the new number.
+
+        :raises ValueError: if there is no value, or it is not an ``int``.
+        """
+        number = self._cache.incr(key, delta, version)
+        if number is None:
+            raise ValueError(f"Key '{key}' not found")
+        return number
+
+    def clear(self) -> None:
+        """Remove the values under this cache's ``KEY_PREFIX:``, all versions of them.
+
+        With a custom KEY_FUNCTION, which may put keys anywhere, every record of the database.
+        Sessions stay in either case.
+        """
+        self._cache.clear()
+
+    def flush(self) -> None:
+        """Remove every record of the database, other prefixes' and sessions included."""
+        self._cache.flush()
+
+
+def _original(error: EncodeError) -> BaseException:
+    """Return what Django's own backends raise for a value that cannot be stored."""
+    return error.__cause__ or error
