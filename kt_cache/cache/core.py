@@ -11,7 +11,7 @@ from kt_cache.cache.store import Store
 from kt_cache.errors import DecodeError
 from kt_cache.serializers import encode_key
 
-__all__ = ["PROTECTED_PREFIX", "Cache", "default_key"]
+__all__ = ["PROTECTED_PREFIX", "Cache", "KeyFunction", "default_key"]
 
 logger = logging.getLogger("kt_cache.cache")
 
@@ -59,13 +59,12 @@ class Cache:
         self.codec = codec
         self.prefix = prefix
         self.version = version
-        self._key_function = key_function or default_key
+        self.key_function: KeyFunction = key_function or default_key
         self._check_key = check_key
-        self._own_keys = self._key_function is default_key
 
     def make_key(self, key: Any, version: int | None = None) -> bytes:
         """Return the stored key."""
-        text = self._key_function(key, self.prefix, self.version if version is None else version)
+        text = self.key_function(key, self.prefix, self.version if version is None else version)
         if self._check_key is not None:
             self._check_key(text)
         return encode_key(text)
@@ -168,7 +167,7 @@ class Cache:
 
         :return: how many there were.
         """
-        if self._own_keys:
+        if self.key_function is default_key:
             return self.store.remove_many(self.store.keys(encode_key(f"{self.prefix}:")))
         keys = self.store.keys(b"")
         return self.store.remove_many([key for key in keys if not key.startswith(PROTECTED_PREFIX)])

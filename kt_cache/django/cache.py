@@ -14,8 +14,17 @@ from django.core.cache.backends.base import (
 )
 from django.core.exceptions import ImproperlyConfigured
 
-from kt_cache.cache import STORE_OPTIONS, Cache, Codec, Store, check_options, open_store
-from kt_cache.errors import ConfigError, EncodeError
+from kt_cache.cache import (
+    STORE_OPTIONS,
+    Cache,
+    Codec,
+    KeyFunction,
+    Store,
+    check_options,
+    default_key,
+    open_store,
+)
+from kt_cache.errors import ConfigError, DecodeError, EncodeError
 from kt_cache.serializers import KT_PICKLE
 
 __all__ = ["KyotoTycoonCache"]
@@ -40,7 +49,6 @@ class KyotoTycoonCache(BaseCache):
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         options = dict(params.get("OPTIONS") or {})
-        own_function = self.key_func is default_key_func
         try:
             check_options(options, _OPTIONS)
             codec = Codec(options.pop("serializer", KT_PICKLE))
@@ -49,7 +57,7 @@ class KyotoTycoonCache(BaseCache):
                 codec,
                 prefix=self.key_prefix,
                 version=self.version,
-                key_function=None if own_function else self.key_func,
+                key_function=_key_function(self.key_func),
                 check_key=self._key_check(),
             )
         except ConfigError as error:
@@ -67,6 +75,17 @@ class KyotoTycoonCache(BaseCache):
         It sees stored keys and bytes: use :meth:`make_key` and ``get_bytes``.
         """
         return self._cache.store.client
+
+    @property
+    def key_func(self) -> KeyFunction:
+        """The KEY_FUNCTION in use; can be replaced, as on Django's own backends."""
+        return self._key_func
+
+    @key_func.setter
+    def key_func(self, function: KeyFunction) -> None:
+        self._key_func = function
+        if hasattr(self, "_cache"):
+            self._cache.key_function = _key_function(function)
 
     def _key_check(self) -> Callable[[str], None]:
         """Return what warns of keys that would fail on memcached, as Django's contract asks."""
@@ -141,9 +160,13 @@ class KyotoTycoonCache(BaseCache):
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """Add to a stored ``int`` atomically, keep its timeout, return the new number.
 
-        :raises ValueError: if there is no value, or it is not an ``int``.
+        :raises ValueError: if there is no value.
+        :raises TypeError: if it is not an ``int``.
         """
-        number = self._cache.incr(key, delta, version)
+        try:
+            number = self._cache.incr(key, delta, version)
+        except DecodeError as error:
+            raise TypeError(f"the value of '{key}' is not an integer") from error
         if number is None:
             raise ValueError(f"Key '{key}' not found")
         return number
@@ -159,6 +182,11 @@ class KyotoTycoonCache(BaseCache):
     def flush(self) -> None:
         """Remove every record of the database, other prefixes' and sessions included."""
         self._cache.flush()
+
+
+def _key_function(function: KeyFunction) -> KeyFunction:
+    """Return Django's default function as ours, which :meth:`Cache.clear` knows."""
+    return default_key if function is default_key_func else function
 
 
 def _original(error: EncodeError) -> BaseException:

@@ -1,0 +1,80 @@
+"""Django's own cache and session tests pass on kt_cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.django_suite.source import SourceUnavailable, django_tests
+
+SUITE = Path(__file__).parent / "suite"
+ROOT = Path(__file__).parents[2]
+
+# Every test of Django's that does not apply, by name, with the reason.
+NOT_APPLICABLE = {
+    "test_cull": "culling: a full server evicts by itself, MAX_ENTRIES is not an option",
+    "test_zero_cull": "culling, as above",
+    "test_cull_delete_when_store_empty": "culling, as above",
+}
+
+
+@pytest.fixture(scope="module")
+def source() -> Path:
+    try:
+        return django_tests()
+    except SourceUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("module", "least"),
+    [("cache_cases.py", 51), ("session_cases.py", 65)],
+    ids=["cache", "sessions"],
+)
+def test_django_suite(any_server, source, module, least, tmp_path):
+    """Every test of Django's suite passes, but for those listed as not applicable."""
+    outcomes = run_suite(source, any_server.port, module, tmp_path / "results.xml")
+    problems = {name: text for name, (state, text) in outcomes.items() if state == "failed"}
+    assert not problems, "\n\n".join(problems.values())
+    skipped = {name for name, (state, _) in outcomes.items() if state == "skipped"}
+    assert skipped <= NOT_APPLICABLE.keys()
+    passed = [name for name, (state, _) in outcomes.items() if state == "passed"]
+    assert len(passed) >= least
+
+
+def run_suite(source: Path, port: int, module: str, report: Path) -> dict[str, tuple[str, str]]:
+    """Run one module of the suite in a process of its own: test name -> (state, text)."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)]),
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "KT_CACHE_TEST_LOCATION": f"127.0.0.1:{port}",
+        "PYTHONDEVMODE": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += [f"--junitxml={report}", "-c", "pytest.ini", "--rootdir=.", module]
+    done = subprocess.run(
+        command,
+        cwd=SUITE,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert report.exists(), done.stdout[-4000:] + done.stderr[-4000:]
+    outcomes = {}
+    for case in ET.parse(report).iter("testcase"):
+        state, text = "passed", ""
+        for child in case:
+            if child.tag in ("failure", "error"):
+                state, text = "failed", f"{case.get('name')}: {child.text}"
+            elif child.tag == "skipped":
+                state = "skipped"
+        outcomes[case.get("name")] = (state, text)
+    return outcomes

@@ -1,0 +1,36 @@
+"""Servers for the tests: the included one always, a real ktserver where it is on PATH."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from kt_cache import EmbeddedServer, KyotoTycoon
+
+
+def _running(kind: str) -> Iterator[EmbeddedServer]:
+    if kind == "ktserver" and not shutil.which("ktserver"):
+        pytest.skip("no ktserver on PATH")
+    with EmbeddedServer(kind, database="*", quiet=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["included", "ktserver"])
+def any_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """Each kind of server in turn, with one in-memory database; shared by the whole run."""
+    yield from _running(request.param)
+
+
+@pytest.fixture(scope="session")
+def included_server() -> Iterator[EmbeddedServer]:
+    """The included server, with one in-memory database; shared by the whole run."""
+    yield from _running("included")
+
+
+@pytest.fixture
+def kt(any_server: EmbeddedServer) -> KyotoTycoon:
+    """A client of an empty database, on each kind of server."""
+    any_server.client.clear()
+    return any_server.client
