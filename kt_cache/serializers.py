@@ -54,14 +54,14 @@ def encode_key(key: str | bytes) -> bytes:
 
     :raises EncodeError: for any other type, or a ``str`` that UTF-8 cannot carry.
     """
+    if isinstance(key, str):
+        try:
+            return key.encode()
+        except UnicodeEncodeError as error:
+            raise EncodeError("the key is not valid Unicode", key=key) from error
     if isinstance(key, bytes):
         return key
-    try:
-        return key.encode()
-    except UnicodeEncodeError as error:
-        raise EncodeError("the key is not valid Unicode", key=key) from error
-    except AttributeError as error:
-        raise EncodeError(f"a key must be str or bytes, not {type(key).__name__}") from error
+    raise EncodeError(f"a key must be str or bytes, not {type(key).__name__}")
 
 
 def decode_key(key: bytes) -> str | bytes:
@@ -87,7 +87,12 @@ def _encode_raw(value: Any) -> bytes:
             f"the binary serializer stores bytes, str and numbers, not {type(value).__name__}; "
             "choose KT_JSON, KT_MSGPACK or KT_PICKLE for other types"
         )
-    return repr(value).encode()
+    # The plain number's text: a subclass such as an enumeration may show itself otherwise.
+    show = int.__repr__ if isinstance(value, int) else float.__repr__
+    try:
+        return show(value).encode()
+    except ValueError:
+        raise EncodeError("the number has more digits than Python converts to text") from None
 
 
 def _decode_raw(data: bytes) -> bytes:
@@ -108,7 +113,10 @@ def _guarded(
         try:
             return encode(value)
         except Exception as error:  # whatever the library or the object's own methods raise
-            raise EncodeError(f"{name} cannot encode {type(value).__name__}: {error}") from error
+            # These name types and functions; the text of others may quote the value.
+            tells = isinstance(error, TypeError | AttributeError | pickle.PicklingError)
+            reason = error if tells else type(error).__name__
+            raise EncodeError(f"{name} cannot encode {type(value).__name__}: {reason}") from error
 
     def guarded_decode(data: bytes) -> Any:
         try:

@@ -9,7 +9,7 @@ Every rule about xt is here; nothing else computes one.
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TypeAlias
 
 from kt_cache.errors import ConfigError
@@ -21,6 +21,7 @@ __all__ = [
     "ExpireTime",
     "is_dead",
     "keep_expiry",
+    "latest_dead",
     "resolve_expiry",
     "to_wire",
 ]
@@ -53,7 +54,7 @@ def to_wire(expire_time: ExpireTime) -> int:
     if isinstance(expire_time, timedelta):
         return max(0, math.ceil(expire_time.total_seconds()))
     if isinstance(expire_time, datetime):
-        return -min(max(1, math.ceil(expire_time.timestamp())), NEVER)
+        return -min(max(1, math.ceil(_timestamp(expire_time))), NEVER)
     try:
         seconds = math.ceil(expire_time)
     except (TypeError, ValueError, OverflowError) as error:
@@ -64,6 +65,14 @@ def to_wire(expire_time: ExpireTime) -> int:
     if seconds >= ABSOLUTE_FROM:
         return -min(seconds, NEVER)
     return max(seconds, -NEVER)
+
+
+def _timestamp(moment: datetime) -> float:
+    try:
+        return moment.timestamp()
+    except (ValueError, OverflowError, OSError):
+        # At either end of the calendar the local time zone can lead out of it.
+        return moment.replace(tzinfo=timezone.utc).timestamp()
 
 
 def keep_expiry(stored: int) -> int:
@@ -84,3 +93,8 @@ def resolve_expiry(given: int, now: int) -> int:
 def is_dead(stored: int, now: int) -> bool:
     """Tell whether a record with that stored time is gone in the current second."""
     return now > stored
+
+
+def latest_dead(now: int) -> int:
+    """Return the highest time of a record that is gone in the current second."""
+    return now - 1

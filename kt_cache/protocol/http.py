@@ -45,9 +45,10 @@ _REASONS = {
 
 _request_line = re.compile(rb"([^ ]+) ([^ ]+) (HTTP/1\.[01])").fullmatch
 _status_line = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: .*)?").fullmatch
-_leading_integer = re.compile(rb"[\x01-\x20]*([+-]?[0-9]+)").match
+_leading_integer = re.compile(rb"[\x01-\x20]*([+-]?)0*([0-9]{1,20})").match
 _chunk_size = re.compile(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;.*)?").fullmatch
 
+_CHUNK_LINE = 64  # the most that a chunk's size line may have
 _BODILESS = frozenset((b"GET", b"HEAD", b"DELETE"))
 
 
@@ -79,14 +80,25 @@ class HttpResponse(NamedTuple):
 def encode_request(
     method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
 ) -> bytes:
-    """Return a request; Host and Content-Length are added."""
+    """Return a request; Host and Content-Length are added.
+
+    :raises LocalProtocolError: for a line break, or text beyond Latin-1, ahead of the body.
+    """
     lines = [f"{method} {target} HTTP/1.1", "Host: kt"]
     lines += [f"{name}: {value}" for name, value in headers]
     lines.append(f"Content-Length: {len(body)}")
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1:
-        raise LocalProtocolError("a request line or header contains a line break")
-    return head.encode("latin-1") + b"\r\n\r\n" + body
+    return _encode_head(lines) + body
+
+
+def _encode_head(lines: list[str]) -> bytes:
+    head = "\r\n".join([*lines, "", ""])
+    breaks = len(lines) + 1
+    if head.count("\n") != breaks or head.count("\r") != breaks:
+        raise LocalProtocolError("an HTTP request line or header contains a line break")
+    try:
+        return head.encode("latin-1")
+    except UnicodeEncodeError:
+        raise LocalProtocolError("an HTTP request line or header is not Latin-1") from None
 
 
 def encode_response(
@@ -106,6 +118,7 @@ def encode_response(
     :param close: whether to announce that the connection ends here.
     :param head_length: for a reply to HEAD (no body is sent), the Content-Length to announce or
         ``None`` for no such header; -1 for every other reply.
+    :raises LocalProtocolError: for a line break, or text beyond Latin-1, ahead of the body.
     """
     reason = _REASONS.get(status, "Unknown")
     lines = [f"HTTP/1.1 {status} {reason}", f"Server: {server}", f"Date: {date}"]
@@ -118,7 +131,7 @@ def encode_response(
         if head_length is not None:
             lines.append(f"Content-Length: {head_length}")
     lines += [f"{name}: {value}" for name, value in sorted(headers)]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    return _encode_head(lines) + body
 
 
 def error_response(error: RemoteProtocolError, *, server: str, date: str) -> bytes:
@@ -148,9 +161,9 @@ class _Chunks:
         while True:
             if self._left < 0:
                 stop = data.find(b"\n", start, end)
+                if (end if stop < 0 else stop) - start > _CHUNK_LINE:
+                    raise RemoteProtocolError("invalid chunk")
                 if stop < 0:
-                    if end - start > 64:
-                        raise RemoteProtocolError("invalid chunk")
                     return None, start
                 match = _chunk_size(bytes(data[start:stop]).rstrip(b"\r"))
                 if not match:
@@ -191,7 +204,7 @@ def _content_length(headers: Mapping[bytes, bytes]) -> int:
     if value is None:
         return -1
     match = _leading_integer(value)
-    return int(match[1][:20]) if match else 0
+    return int(match[1] + match[2]) if match else 0
 
 
 class HttpRequestDecoder:
@@ -257,12 +270,12 @@ class HttpRequestDecoder:
                 if position == start and end - start > self.limits.line:
                     raise RemoteProtocolError("the request line is too long", status=0)
                 return -1
+            if stop - start > self.limits.headers + self.limits.line:
+                raise RemoteProtocolError("the header block is too long", status=0)
             if position == start:
                 self._check_request_line(bytes(data[start:stop]))
             elif stop == position or (stop == position + 1 and data[position] == 0x0D):
                 return stop + 1
-            if stop - start > self.limits.headers + self.limits.line:
-                raise RemoteProtocolError("the header block is too long", status=0)
             position = stop + 1
 
     def _check_request_line(self, line: bytes) -> re.Match[bytes]:
@@ -308,13 +321,14 @@ class HttpResponseDecoder:
         self._chunks: _Chunks | None = None
 
     def __call__(self, data: Buffer, end: int) -> HttpResponse | Incomplete | Closing[HttpResponse]:
+        """Return the reply in ``data[:end]``, in a ``Closing`` if it announces the close."""
         if self._response is None:
             stop = data.find(b"\r\n\r\n", max(0, self._body_at - 3), end)
+            if (end if stop < 0 else stop + 3) > self._limits.headers:
+                raise RemoteProtocolError("the reply's header block is too long")
             if stop < 0:
                 self._body_at = end
-                if end > self._limits.headers:
-                    raise RemoteProtocolError("the reply's header block is too long")
-                if end and data[:5] != b"HTTP/"[:end]:
+                if end and data[: min(end, 5)] != b"HTTP/"[:end]:
                     raise RemoteProtocolError(f"the reply begins with {data[0]:#04x}, not HTTP")
                 return Incomplete(end + 1)
             self._read_head(bytes(data[:stop]))

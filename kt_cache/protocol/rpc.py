@@ -86,11 +86,10 @@ def decode_call(request: HttpRequest) -> RpcCall:
     if lowered.startswith(_FORM):
         params |= decode_form(request.body)
     elif lowered.startswith(CONTENT_TYPE.encode()):
-        encoding = encoding_of(kind.decode("latin-1"))
-        if encoding and params:
-            # The reference server decodes every entry once more, the query string's included.
+        params |= decode_rows(request.body)
+        if encoding := encoding_of(kind.decode("latin-1")):
+            # As in the reference server: every entry, the query string's included.
             params = decode_columns(params, encoding)
-        params |= decode_rows(request.body, encoding)
     return RpcCall(url_decode(path[len(RPC_PATH) :]), params)
 
 
@@ -109,6 +108,7 @@ class RpcReplyDecoder:
         self._http = HttpResponseDecoder(limits=limits)
 
     def __call__(self, data: Buffer, end: int) -> RpcReply | Incomplete | Closing[RpcReply]:
+        """Return the reply in ``data[:end]``, in a ``Closing`` if it announces the close."""
         response = self._http(data, end)
         if isinstance(response, Incomplete):
             return response

@@ -13,6 +13,7 @@ import re
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
+from string import ascii_letters, digits
 
 __all__ = [
     "CONTENT_TYPE",
@@ -37,9 +38,10 @@ _needs_encoding = re.compile(rb"[\x00-\x1f\x7f]").search
 _url_safe_estimate = re.compile(rb"[A-Za-z0-9_\-.!~*'()]")
 _url_escaped = re.compile(rb"[^A-Za-z0-9_\-.~]")
 _url_token = re.compile(rb"%|\+|[\x00-\x20\x7f-\xff]+")
-_quoted_token = re.compile(rb"=|[\x00-\x1f\x7f-\xff]+")
-_not_base64 = re.compile(rb"[^A-Za-z0-9+/]")
-_colenc = re.compile(r'colenc\s*=\s*"?\s*([A-Za-z]?)', re.IGNORECASE).search
+_quoted_token = re.compile(rb"=\r\n?|=\n|=|[\x00-\x1f\x7f-\xff]+")
+_not_base64 = bytes(set(range(256)) - set((ascii_letters + digits + "+/=").encode()))
+_blanks = bytes(range(1, 0x21))
+_colenc = re.compile(r'[ ;]colenc="?([BQU])', re.IGNORECASE).findall
 
 _ESCAPES = [b"%%%02x" % byte for byte in range(256)]
 _HEX = {ord(digit): value for value, digit in enumerate("0123456789abcdef")}
@@ -87,13 +89,19 @@ def _unescape(column: bytes, token: re.Pattern[bytes], escape: bytes) -> bytes:
 
 
 def _base64_decode(column: bytes) -> bytes:
-    """Decode base64; bytes outside the alphabet are skipped and the first ``=`` ends it."""
-    body, padding, _ = column.partition(b"=")
-    body = _not_base64.sub(b"", body)
-    missing = -len(body) % 4
-    decoded = a2b_base64(body + b"A" * missing)
-    # An unpadded last group still gives three bytes, as in the reference server.
-    return decoded[: len(decoded) - missing] if padding and missing else decoded
+    """Decode base64; bytes outside the alphabet are skipped, the first group with ``=`` ends it.
+
+    As the reference server has it: a group that is cut short is taken as if zeros stood before
+    it, and every ``=`` in the last group makes the result one byte shorter.
+    """
+    symbols = column.translate(None, _not_base64)
+    padding = symbols.find(b"=")
+    whole = (len(symbols) if padding < 0 else padding) & ~3
+    decoded, last = a2b_base64(symbols[:whole]), symbols[whole : whole + 4]
+    if not last:
+        return decoded
+    bits = a2b_base64(last.replace(b"=", b"A").rjust(4, b"A"))
+    return decoded + bits[: max(0, 3 - last.count(b"="))]
 
 
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {
@@ -114,9 +122,8 @@ def content_type(encoding: str) -> str:
 
 def encoding_of(type_header: str) -> str:
     """Return the column encoding that a Content-Type names: ``B``, ``U``, ``Q`` or empty."""
-    match = _colenc(type_header)
-    encoding = match[1].upper() if match else ""
-    return encoding if encoding in _DECODERS else ""
+    named: list[str] = _colenc(type_header)
+    return named[-1].upper() if named else ""
 
 
 def encode_rows(
@@ -136,25 +143,25 @@ def encode_rows(
 
 
 def decode_columns(rows: Mapping[bytes, bytes], encoding: str) -> dict[bytes, bytes]:
-    """Return the map with every name and value decoded."""
+    """Return the map with every name and value decoded, each up to its first NUL.
+
+    Of names that become equal the one that sorted last before wins.
+    """
     decode = _DECODERS[encoding]
-    return {decode(name): decode(value) for name, value in rows.items()}
+    return {
+        decode(name.partition(b"\0")[0]): decode(value.partition(b"\0")[0])
+        for name, value in sorted(rows.items())
+    }
 
 
 def decode_rows(body: bytes, encoding: str = "") -> dict[bytes, bytes]:
     """Return the map in a body; lines without TAB are ignored, the last of equal names wins."""
     rows: dict[bytes, bytes] = {}
-    decode = _DECODERS.get(encoding)
     for line in body.split(b"\n"):
         name, tab, value = line.partition(b"\t")
-        if not tab:
-            continue
-        if value.endswith(b"\r"):
-            value = value[:-1]
-        if decode:
-            name, value = decode(name), decode(value)
-        rows[name] = value
-    return rows
+        if tab:
+            rows[name] = value.removesuffix(b"\r")
+    return decode_columns(rows, encoding) if encoding else rows
 
 
 def choose_request_encoding(rows: Iterable[tuple[bytes, bytes]]) -> str:
@@ -191,7 +198,7 @@ def decode_form(form: bytes) -> dict[bytes, bytes]:
     """Return the map in a query string or form body: ``name=value`` pairs at ``&`` or ``;``."""
     rows: dict[bytes, bytes] = {}
     for pair in re.split(b"[&;]", form.split(b"\0", 1)[0]):
-        stripped = pair.lstrip(b" \t\r\n\v\f")
+        stripped = pair.lstrip(_blanks)
         if not stripped:
             continue
         name, _, value = stripped.partition(b"=")

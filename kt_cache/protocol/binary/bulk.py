@@ -334,6 +334,7 @@ class GetReplyDecoder:
         self._records: list[Record] = []
 
     def __call__(self, data: Buffer, end: int) -> list[Record] | Incomplete:
+        """Return the records in the reply ``data[:end]``."""
         if self._left < 0:
             count = check_head(GET_BULK, data, end)
             if count is None:

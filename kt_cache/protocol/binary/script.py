@@ -129,6 +129,7 @@ class ScriptReplyDecoder:
         self._pairs: list[Pair] = []
 
     def __call__(self, data: Buffer, end: int) -> list[Pair] | Incomplete:
+        """Return the pairs in the reply ``data[:end]``."""
         if self._left < 0:
             count = check_head(PLAY_SCRIPT, data, end)
             if count is None:

@@ -1,0 +1,196 @@
+"""One client's connection: bytes in, replies out, in order and within bounds.
+
+Invariants:
+
+* A request is answered before the next one is looked at.
+* What was received and not yet carried out is in ``_pending``. It is empty between requests, so
+  that requests are decoded straight from what the event loop hands over.
+* While the client does not read its replies nothing is carried out for it and nothing is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from kt_cache.protocol.binary import starts_binary
+from kt_cache.protocol.framing import Buffer
+from kt_cache.server.binary import BinarySession
+from kt_cache.server.http import HttpSession
+from kt_cache.server.service import Service
+from kt_cache.server.sessions import Hangup, Session
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger(__name__)
+
+_FLUSH = 2**16  # replies to pipelined requests are sent together up to about this many bytes
+
+
+class Connection(asyncio.Protocol):
+    """The server's end of one connection."""
+
+    __slots__ = (
+        "_binary",
+        "_closing",
+        "_ended",
+        "_heard",
+        "_http",
+        "_paused",
+        "_pending",
+        "_service",
+        "_session",
+        "_transport",
+        "_unsent",
+    )
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._binary = BinarySession(service)
+        self._http = HttpSession(service)
+        self._session: Session | None = None  # of the request that is not complete
+        self._pending = bytearray()
+        self._paused = False  # the client does not read its replies
+        self._closing = False
+        self._ended = False  # the client sends no more
+        self._heard = service.tick
+        self._unsent = 0
+
+    # ------------------------------------------------------------ called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection in, or turn it away if there are too many."""
+        self._transport = cast("asyncio.Transport", transport)
+        service = self._service
+        if len(service.connections) >= service.options.max_connections:
+            _log.warning("a connection was refused: there are %d", len(service.connections))
+            self.abort()
+            return
+        service.connections.add(self)
+        self._transport.set_write_buffer_limits(high=service.options.write_buffer)
+
+    def data_received(self, data: bytes) -> None:
+        """Carry out what is complete and keep the rest."""
+        self._heard = self._service.tick
+        pending = self._pending
+        if pending:
+            pending += data
+            self._work_off()
+            return
+        position = self._serve(data)
+        if position < len(data):
+            pending += memoryview(data)[position:]
+
+    def eof_received(self) -> bool:
+        """Answer what is left; return whether the connection is still needed for that."""
+        self._ended = True
+        if self._paused:
+            return True
+        self._break_off()
+        return False
+
+    def pause_writing(self) -> None:
+        """Stop working for a client that does not read."""
+        self._paused = True
+        self._unsent = self._transport.get_write_buffer_size()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on where :meth:`pause_writing` stopped."""
+        self._paused = False
+        self._heard = self._service.tick
+        self._work_off()
+        if self._paused or self._closing:
+            return
+        if self._ended:
+            self._break_off()
+        else:
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Forget the connection."""
+        self._closing = True
+        self._pending.clear()
+        self._service.connections.discard(self)
+
+    # ------------------------------------------------------------ called by the server
+
+    def check(self, tick: float) -> None:
+        """End the connection if it was silent for too long.
+
+        :param tick: the event loop's time.
+        """
+        options = self._service.options
+        silent = tick - self._heard
+        if self._paused or self._closing:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent < self._unsent:
+                self._heard = tick
+            elif silent > options.read_timeout:
+                self.abort()
+            self._unsent = unsent
+        elif self._session:
+            if silent > options.read_timeout:
+                self._break_off()
+        elif silent > options.idle_timeout:
+            self.finish()
+
+    def finish(self) -> None:
+        """End the connection once its client has read what it was sent."""
+        self._closing = True
+        self._unsent = self._transport.get_write_buffer_size()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._closing = True
+        self._transport.abort()
+
+    # ------------------------------------------------------------ inside
+
+    def _work_off(self) -> None:
+        position = self._serve(self._pending)
+        del self._pending[:position]
+
+    def _serve(self, data: Buffer) -> int:
+        """Carry out the requests in ``data``; return where the rest begins."""
+        position, end = 0, len(data)
+        now = self._service.now()
+        session = self._session
+        replies: list[bytes] = []
+        size = 0
+        while position < end and not (self._paused or self._closing):
+            if session is None:
+                session = self._binary if starts_binary(data[position]) else self._http
+            try:
+                reply, position = session.serve(data, position, end, now)
+            except Hangup as hangup:
+                replies.append(hangup.reply)
+                self._send(replies)
+                self.finish()
+                return end
+            if reply is None:
+                break
+            session = None
+            if not reply:
+                continue
+            replies.append(reply)
+            size += len(reply)
+            if size > _FLUSH:
+                self._send(replies)
+                size = 0
+        self._session = session
+        if replies:
+            self._send(replies)
+        return position
+
+    def _send(self, replies: list[bytes]) -> None:
+        self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
+        replies.clear()
+
+    def _break_off(self) -> None:
+        """Answer the request that will never be complete, and close."""
+        if self._session:
+            self._transport.write(self._session.break_off(self._service.now()))
+        self.finish()

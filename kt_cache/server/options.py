@@ -1,0 +1,51 @@
+"""The included server's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from kt_cache.errors import ConfigError
+from kt_cache.protocol.framing import DEFAULT_LIMITS, Limits
+
+__all__ = ["ServerOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How a server runs. Times are in seconds, sizes in bytes.
+
+    :param host: address to listen on; empty for all interfaces.
+    :param port: TCP port; 0 for any free one.
+    :param databases: names for :func:`~kt_cache.storage.open_database`, in the order of their
+        indexes.
+    :param limits: largest sizes accepted in a request.
+    :param max_reply: largest reply to one bulk request; a larger one is refused.
+    :param max_connections: connections beyond this many are closed at once.
+    :param max_cursors: cursors that one connection may have.
+    :param idle_timeout: how long a connection may stay silent between requests.
+    :param read_timeout: how long it may stay silent inside a request, or not read its replies.
+    :param write_buffer: unread replies beyond this size make a connection's requests wait.
+    :param grace: how long connections may take to read their last replies when the server stops.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1978
+    databases: tuple[str, ...] = (":",)
+    limits: Limits = DEFAULT_LIMITS
+    max_reply: int = 2**28
+    max_connections: int = 1000
+    max_cursors: int = 100
+    idle_timeout: float = 3600.0
+    read_timeout: float = 30.0
+    write_buffer: int = 2**20
+    grace: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"port must be from 0 to 65535, not {self.port}")
+        if not 1 <= len(self.databases) <= 65536:
+            raise ConfigError(f"from 1 to 65536 databases can be served, not {len(self.databases)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "port" and isinstance(value, (int, float)) and not value > 0:
+                raise ConfigError(f"{field.name} must be above 0, not {value}")

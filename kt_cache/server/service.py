@@ -1,0 +1,95 @@
+"""What all connections of a server share: the databases, the time, the counts."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Protocol
+
+from kt_cache._version import __version__
+from kt_cache.server.options import ServerOptions
+from kt_cache.storage import Database
+
+__all__ = ["SERVER_NAME", "Counts", "Service", "Watched"]
+
+SERVER_NAME = f"kt_cache/{__version__}"
+
+_leading_digits = re.compile(rb"[0-9]{1,9}").match
+
+
+@dataclass(slots=True)
+class Counts:
+    """Operations since the start, by all protocols; bulk ones count per record."""
+
+    get: int = 0
+    get_misses: int = 0
+    set: int = 0
+    set_misses: int = 0
+    remove: int = 0
+    remove_misses: int = 0
+    script: int = 0
+    misc: int = 0
+
+
+class Watched(Protocol):
+    """A connection, as those see it who look after all of them."""
+
+    def check(self, tick: float) -> None:
+        """End the connection if it was silent for too long."""
+
+    def finish(self) -> None:
+        """End the connection once its client has read what it was sent."""
+
+    def abort(self) -> None:
+        """End the connection at once."""
+
+
+class Service:
+    """The shared state of one server.
+
+    :param databases: open databases; closing them is up to who opened them.
+    :param clock: the Unix time. Nothing else in the server asks what time it is.
+    """
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        databases: Sequence[Database],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.options = options
+        self.databases = tuple(databases)
+        self.counts = Counts()
+        self.connections: set[Watched] = set()
+        self.port = options.port
+        """The port in fact listened on."""
+        self.tick = 0.0
+        """The event loop's time, advanced a few times a second."""
+        self.clock = clock
+        self.started = clock()
+        self._by_name = {database.name.encode(): database for database in self.databases}
+        self._date = (0, "")
+
+    def now(self) -> int:
+        """Return the current Unix second."""
+        return int(self.clock())
+
+    def find_database(self, name: bytes) -> Database | None:
+        """Return the database with that index or name; the empty name is index 0."""
+        if not name:
+            return self.databases[0]
+        digits = _leading_digits(name)
+        if not digits:
+            return self._by_name.get(name)
+        index = int(digits[0])
+        return self.databases[index] if index < len(self.databases) else None
+
+    def http_date(self, now: int) -> str:
+        """Return the time as HTTP wants it."""
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True))
+        return self._date[1]

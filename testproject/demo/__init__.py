@@ -1,0 +1,1 @@
+"""``python -m testproject.demo``: the example site, walked through from the outside."""

@@ -1,0 +1,36 @@
+"""Four pages, each showing one way to use a cache."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import cache_page
+
+from testproject.django_site import slow
+from testproject.django_site.counter import count_hit
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Says what there is to see, and counts how often it was asked for."""
+    return render(request, "home.html", {"hits": count_hit("home")})
+
+
+# This page asks nothing of the session, so one copy serves every visitor.
+@cache_page(slow.RESULT_TIMEOUT)
+def report(request: HttpRequest) -> HttpResponse:
+    """A slow page, cached as a whole."""
+    rows = slow.sales_by_region()
+    return render(request, "report.html", {"rows": rows, "made_at": timezone.now()})
+
+
+def headlines(request: HttpRequest) -> HttpResponse:
+    """A page of which only the slow part is cached: the template calls ``latest`` on a miss."""
+    context = {"latest": slow.latest_headlines, "hits": count_hit("headlines")}
+    return render(request, "headlines.html", context)
+
+
+def session(request: HttpRequest) -> HttpResponse:
+    """Counts this visitor's visits in the session and shows what the session holds."""
+    request.session["visits"] = request.session.get("visits", 0) + 1
+    return render(request, "session.html", {"items": sorted(request.session.items())})

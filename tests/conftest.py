@@ -1,0 +1,13 @@
+"""What all tests share: how Hypothesis runs."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+pytest_plugins = ["tests.support.servers"]
