@@ -35,8 +35,6 @@ NEVER_GIVEN = 2**63 - 1
 ABSOLUTE_FROM = 10**9
 """Numbers from here on are Unix times, below they are times to live."""
 
-_CLIP = 2**62
-
 ExpireTime: TypeAlias = "int | float | datetime | timedelta | None"
 
 
@@ -86,7 +84,7 @@ def resolve_expiry(given: int, now: int) -> int:
     :param given: signed 64-bit xt.
     :param now: current Unix time in whole seconds.
     """
-    absolute = now + min(given, _CLIP) if given >= 0 else min(-given, _CLIP)
+    absolute = now + given if given >= 0 else -given
     return min(absolute, NEVER)
 
 

@@ -93,7 +93,7 @@ class Closing(Unfinished, Generic[T_co]):
 Decoder: TypeAlias = Callable[[Buffer, int], "T | Incomplete | Closing[T]"]
 
 
-def no_reply_decoder(data: Buffer, end: int) -> None:
+def no_reply_decoder(data: Buffer, end: int) -> None:  # noqa: ARG001 - as decoders are called
     """Stand for "the peer does not reply"; never called, known by its identity."""
     raise RemoteProtocolError("a reply to a request that asked for none")
 

@@ -30,6 +30,7 @@ from kt_cache.protocol.binary.frames import (
     SET_BULK,
     starts_binary,
 )
+from kt_cache.protocol.binary.replication import Replication
 from kt_cache.protocol.binary.script import (
     Script,
     ScriptReplyDecoder,
@@ -49,6 +50,7 @@ __all__ = [
     "Keys",
     "Record",
     "Records",
+    "Replication",
     "Request",
     "RequestDecoder",
     "Script",

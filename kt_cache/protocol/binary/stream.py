@@ -13,12 +13,13 @@ from kt_cache.protocol.binary.bulk import (
     RecordsDecoder,
 )
 from kt_cache.protocol.binary.frames import GET_BULK, PLAY_SCRIPT, REMOVE_BULK, SET_BULK
+from kt_cache.protocol.binary.replication import REPLICATION, REPLICATION_HEAD, Replication
 from kt_cache.protocol.binary.script import SCRIPT_HEAD, Script, ScriptDecoder
 from kt_cache.protocol.framing import DEFAULT_LIMITS, Buffer, Limits
 
 __all__ = ["Request", "RequestDecoder"]
 
-Request: TypeAlias = "Keys | Records | Script"
+Request: TypeAlias = "Keys | Records | Script | Replication"
 
 
 class RequestDecoder:
@@ -71,6 +72,11 @@ class RequestDecoder:
                 _, flags, name_size, count = SCRIPT_HEAD.unpack_from(data, start)
                 start += SCRIPT_HEAD.size
                 frame = ScriptDecoder(flags, name_size, count, self.limits)
+            elif magic == REPLICATION:
+                if end - start < REPLICATION_HEAD.size:
+                    return None, start
+                _, *follower = REPLICATION_HEAD.unpack_from(data, start)
+                return Replication(*follower), start + REPLICATION_HEAD.size
             else:
                 raise RemoteProtocolError(f"no request begins with the byte {magic:#04x}")
             self._frame = frame
