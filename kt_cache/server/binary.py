@@ -15,6 +15,7 @@ from kt_cache.protocol.binary import (
     Keys,
     Record,
     Records,
+    Replication,
     Request,
     RequestDecoder,
     Script,
@@ -75,16 +76,18 @@ class BinarySession:
 
     def _carry_out(self, request: Request, now: int) -> bytes | None:
         """Return the reply, or ``None`` if more of the request is to come."""
-        if type(request) is Keys:
+        if isinstance(request, Keys):
             if request.magic == GET_BULK:
                 return self._get(request, now)
             self._done += self._remove(request.keys, now)
             magic = REMOVE_BULK
-        elif type(request) is Records:
+        elif isinstance(request, Records):
             self._done += self._set(request.records, now)
             magic = SET_BULK
-        else:
+        elif isinstance(request, Script):
             return self._play_script(request)
+        else:
+            return self._replicate(request)
         if not request.done:
             return None
         done, self._done = self._done, 0
@@ -100,9 +103,8 @@ class BinarySession:
                 record = databases[index].get(key, now)
                 if record is not None:
                     found.append((index, key, *record))
-        self._counts.get += known
-        self._counts.get_misses += known - (len(found) - before)
-        if request.done and not before and len(found) <= 1:
+        self._counts.count_get(known, len(found) - before)
+        if request.done and not before and len(found) <= 1:  # most requests are for one record
             reply = encode_get_reply(found)
             found.clear()
             return reply
@@ -132,13 +134,19 @@ class BinarySession:
             self._counts.set += 1
             return 1
         by_database: dict[int, list[tuple[bytes, bytes, int]]] = {}
+        last_xt, stored_xt = 0, resolve_expiry(0, now)
         for index, key, value, xt in records:
-            by_database.setdefault(index, []).append((key, value, resolve_expiry(xt, now)))
+            if xt != last_xt:  # mostly they are all the same
+                last_xt, stored_xt = xt, resolve_expiry(xt, now)
+            given = by_database.get(index)
+            if given is None:
+                given = by_database[index] = []
+            given.append((key, value, stored_xt))
         done = 0
         for index, given in by_database.items():
             if index < len(databases):
                 done += databases[index].set_bulk(given)
-        self._counts.set += done
+        self._counts.count_set(done, done)
         return done
 
     def _remove(self, keys: Sequence[Key], now: int) -> int:
@@ -150,16 +158,20 @@ class BinarySession:
         done = 0
         for index, given in by_database.items():
             removed = databases[index].remove_bulk(given, now)
-            self._counts.remove += len(given)
-            self._counts.remove_misses += len(given) - removed
+            self._counts.count_remove(len(given), removed)
             done += removed
         return done
 
     def _play_script(self, request: Script) -> bytes:
-        """Refuse: this server runs no scripts yet."""
+        """Refuse: this server runs no scripts."""
         return _refusal(request)
+
+    def _replicate(self, request: Replication) -> bytes:  # noqa: ARG002
+        """Refuse: this server keeps no update log."""
+        raise Hangup(ERROR_REPLY)
 
 
 def _refusal(request: Request) -> bytes:
     """Return the reply to a request that cannot be carried out; a get is always answered."""
-    return b"" if request.no_reply else ERROR_REPLY
+    silent = not isinstance(request, Replication) and request.no_reply
+    return b"" if silent else ERROR_REPLY

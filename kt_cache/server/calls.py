@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, resolve_expiry
 from kt_cache.server.parameters import parse_integer
-from kt_cache.server.service import Service
+from kt_cache.server.service import Counts, Service
 from kt_cache.storage import Cursor, Database, open_cursor
 
 __all__ = ["Call", "Failure", "Rows", "expiry_row"]
@@ -27,9 +27,19 @@ class Failure(Exception):
         self.text = text
 
     @classmethod
-    def no_record(cls) -> Failure:
+    def no_record(cls, status: int = 450) -> Failure:
         """The record is missing, or the cursor stands nowhere."""
-        return cls(450, "DB: 7: no record: no record")
+        return cls(status, "DB: 7: no record: no record")
+
+    @classmethod
+    def not_implemented(cls, name: str) -> Failure:
+        """There is no such procedure."""
+        return cls(501, f"not implemented: {name}")
+
+    @classmethod
+    def unordered(cls) -> Failure:
+        """The database has no order to go back in."""
+        return cls(501, "DB: 1: not implemented: not implemented")
 
     @classmethod
     def duplicate(cls) -> Failure:
@@ -66,6 +76,11 @@ class Call:
         self.params = params
         self.now = now
         self.new_cursor = self._make_cursor()
+
+    @property
+    def counts(self) -> Counts:
+        """The server's counts of operations."""
+        return self.service.counts
 
     # ------------------------------------------------------------ parameters
 

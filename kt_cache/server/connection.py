@@ -35,7 +35,6 @@ class Connection(asyncio.Protocol):
         "_binary",
         "_closing",
         "_ended",
-        "_heard",
         "_http",
         "_paused",
         "_pending",
@@ -43,6 +42,7 @@ class Connection(asyncio.Protocol):
         "_session",
         "_transport",
         "_unsent",
+        "heard",
     )
 
     def __init__(self, service: Service) -> None:
@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._paused = False  # the client does not read its replies
         self._closing = False
         self._ended = False  # the client sends no more
-        self._heard = service.tick
+        self.heard = service.tick
         self._unsent = 0
 
     # ------------------------------------------------------------ called by the event loop
@@ -67,12 +67,12 @@ class Connection(asyncio.Protocol):
             _log.warning("a connection was refused: there are %d", len(service.connections))
             self.abort()
             return
-        service.connections.add(self)
+        service.join(self)
         self._transport.set_write_buffer_limits(high=service.options.write_buffer)
 
     def data_received(self, data: bytes) -> None:
         """Carry out what is complete and keep the rest."""
-        self._heard = self._service.tick
+        self.heard = self._service.tick
         pending = self._pending
         if pending:
             pending += data
@@ -83,12 +83,9 @@ class Connection(asyncio.Protocol):
             pending += memoryview(data)[position:]
 
     def eof_received(self) -> bool:
-        """Answer what is left; return whether the connection is still needed for that."""
-        self._ended = True
-        if self._paused:
-            return True
-        self._break_off()
-        return False
+        """Answer what is left. The event loop need not close the connection, which does so."""
+        self.finish()
+        return True
 
     def pause_writing(self) -> None:
         """Stop working for a client that does not read."""
@@ -99,7 +96,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on where :meth:`pause_writing` stopped."""
         self._paused = False
-        self._heard = self._service.tick
+        self.heard = self._service.tick
         self._work_off()
         if self._paused or self._closing:
             return
@@ -112,7 +109,7 @@ class Connection(asyncio.Protocol):
         """Forget the connection."""
         self._closing = True
         self._pending.clear()
-        self._service.connections.discard(self)
+        self._service.leave(self)
 
     # ------------------------------------------------------------ called by the server
 
@@ -122,11 +119,11 @@ class Connection(asyncio.Protocol):
         :param tick: the event loop's time.
         """
         options = self._service.options
-        silent = tick - self._heard
+        silent = tick - self.heard
         if self._paused or self._closing:
             unsent = self._transport.get_write_buffer_size()
             if unsent < self._unsent:
-                self._heard = tick
+                self.heard = tick
             elif silent > options.read_timeout:
                 self.abort()
             self._unsent = unsent
@@ -137,10 +134,10 @@ class Connection(asyncio.Protocol):
             self.finish()
 
     def finish(self) -> None:
-        """End the connection once its client has read what it was sent."""
-        self._closing = True
-        self._unsent = self._transport.get_write_buffer_size()
-        self._transport.close()
+        """Take nothing more in, carry out what was received, then close."""
+        self._ended = True
+        if not self._paused and not self._closing:
+            self._break_off()
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -168,7 +165,7 @@ class Connection(asyncio.Protocol):
             except Hangup as hangup:
                 replies.append(hangup.reply)
                 self._send(replies)
-                self.finish()
+                self._close()
                 return end
             if reply is None:
                 break
@@ -193,4 +190,10 @@ class Connection(asyncio.Protocol):
         """Answer the request that will never be complete, and close."""
         if self._session:
             self._transport.write(self._session.break_off(self._service.now()))
-        self.finish()
+        self._close()
+
+    def _close(self) -> None:
+        """Close once the client has read what it was sent."""
+        self._closing = True
+        self._unsent = self._transport.get_write_buffer_size()
+        self._transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -33,15 +34,35 @@ class Counts:
     script: int = 0
     misc: int = 0
 
+    def count_get(self, given: int, found: int) -> None:
+        """Count reads."""
+        self.get += given
+        self.get_misses += given - found
+
+    def count_set(self, given: int, stored: int) -> None:
+        """Count writes that store something, or were to."""
+        self.set += given
+        self.set_misses += given - stored
+
+    def count_remove(self, given: int, removed: int) -> None:
+        """Count removals."""
+        self.remove += given
+        self.remove_misses += given - removed
+
 
 class Watched(Protocol):
-    """A connection, as those see it who look after all of them."""
+    """A connection, as those see it who look after all of them.
+
+    :ivar heard: :attr:`Service.tick` when something last came from the client.
+    """
+
+    heard: float
 
     def check(self, tick: float) -> None:
         """End the connection if it was silent for too long."""
 
     def finish(self) -> None:
-        """End the connection once its client has read what it was sent."""
+        """Carry out what was received and end the connection when its replies are read."""
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -73,6 +94,23 @@ class Service:
         self.started = clock()
         self._by_name = {database.name.encode(): database for database in self.databases}
         self._date = (0, "")
+        self._alone = asyncio.Event()
+        self._alone.set()
+
+    def join(self, connection: Watched) -> None:
+        """Take a connection in."""
+        self.connections.add(connection)
+        self._alone.clear()
+
+    def leave(self, connection: Watched) -> None:
+        """Forget a connection, if it was taken in."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._alone.set()
+
+    async def wait_until_alone(self) -> None:
+        """Wait until the last connection has left."""
+        await self._alone.wait()
 
     def now(self) -> int:
         """Return the current Unix second."""

@@ -5,7 +5,7 @@ absolute Unix seconds. No engine looks at a clock; who calls says what time it i
 knows a protocol, so scripts, replication and an embedded store can stand on the same interface.
 """
 
-from kt_cache.storage.cursors import Cursor, open_cursor
+from kt_cache.storage.cursors import Cursor, Entry, open_cursor
 from kt_cache.storage.database import Database, Stored
 from kt_cache.storage.memory import HashDatabase, TreeDatabase
 from kt_cache.storage.names import open_database
@@ -14,6 +14,7 @@ from kt_cache.storage.sqlite import SQLiteDatabase
 __all__ = [
     "Cursor",
     "Database",
+    "Entry",
     "HashDatabase",
     "SQLiteDatabase",
     "Stored",

@@ -111,10 +111,14 @@ class Cursor(ABC):
 
     def _key(self) -> bytes | None:
         """Return the stored key the cursor stands on, ``None`` if it stands nowhere."""
+        self._check_generation()
+        return self._current()
+
+    def _check_generation(self) -> None:
+        """Stand nowhere if the database was cleared meanwhile."""
         if self._generation != self._database.generation:
             self._generation = self._database.generation
             self._leave()
-        return self._current()
 
     # ------------------------------------------------------------ what a kind of cursor provides
 
@@ -148,10 +152,12 @@ class _OrderedCursor(Cursor):
         return self._at is not None
 
     def _move(self, *, backward: bool) -> bool:
-        key = self._key()
-        if key is None:
+        # Forward from the record that took a removed one's place, backward from where that was.
+        self._check_generation()
+        start = self._at if backward else self._current()
+        if start is None:
             return False
-        self._at = self._database.key_from(key, backward=backward, past=True)
+        self._at = self._database.key_from(start, backward=backward, past=True)
         return self._at is not None
 
     def _current(self) -> bytes | None:
@@ -174,10 +180,12 @@ class _SnapshotCursor(Cursor):
     def _place(self, key: bytes | None, *, backward: bool) -> bool:  # noqa: ARG002
         self._leave()
         self._generation = self._database.generation
-        if key is not None and self._database.read(key) is None:
-            return False
         self._keys = list(self._database.keys())
-        self._index = 0 if key is None else self._keys.index(key)
+        if key is not None:
+            try:
+                self._index = self._keys.index(key)
+            except ValueError:
+                self._leave()
         return bool(self._keys)
 
     def _move(self, *, backward: bool) -> bool:  # noqa: ARG002 - always forward

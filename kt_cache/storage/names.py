@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 
 from kt_cache.errors import ConfigError
+from kt_cache.storage.bounded import BoundedHashDatabase, BoundedTreeDatabase, Capacity
 from kt_cache.storage.database import Database
-from kt_cache.storage.memory import Capacity, HashDatabase, TreeDatabase
+from kt_cache.storage.memory import HashDatabase, TreeDatabase
 from kt_cache.storage.sqlite import SUFFIX, SQLiteDatabase
 
 __all__ = ["open_database"]
@@ -39,8 +40,7 @@ def open_database(name: str) -> Database:
             size=_take_number(name, parameters, "ktcapsiz", "capsiz"),
         )
         _refuse_rest(name, parameters)
-        kind = TreeDatabase if path in _TREES else HashDatabase
-        return kind(path, _TYPE_CODES[path], capacity=capacity)
+        return _open_in_memory(path, capacity)
     if path.endswith(SUFFIX):
         _refuse_rest(name, parameters)
         return SQLiteDatabase(path)
@@ -53,6 +53,14 @@ def open_database(name: str) -> Database:
         f"{path!r} is no database; give '*' (hash in memory), '%' (tree in memory) "
         f"or a path ending in {SUFFIX}"
     )
+
+
+def _open_in_memory(path: str, capacity: Capacity) -> Database:
+    code = _TYPE_CODES[path]
+    if capacity == Capacity():
+        return TreeDatabase(path, code) if path in _TREES else HashDatabase(path, code)
+    bounded = BoundedTreeDatabase if path in _TREES else BoundedHashDatabase
+    return bounded(path, code, capacity)
 
 
 def _parse_parameters(name: str, given: list[str]) -> dict[str, str]:

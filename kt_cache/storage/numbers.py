@@ -115,10 +115,13 @@ def _split(number: float) -> tuple[int, int]:
         return _NOT_A_NUMBER
     if math.isinf(number):
         return _INFINITY if number > 0 else _MINUS_INFINITY
-    fraction, whole = math.modf(number)
+    whole = int(number)
     if abs(whole) > _LARGEST:
         return _MINUS_INFINITY  # what the reference server's conversion gives for either sign
-    return int(whole), int(fraction * _UNITS)
+    # In integers, because the product would be rounded as a float.
+    numerator, denominator = abs(number - whole).as_integer_ratio()
+    fraction = numerator * _UNITS // denominator
+    return whole, -fraction if number < 0 else fraction
 
 
 INTEGER = _Integer()

@@ -9,7 +9,8 @@ however it comes; the last moments before a power failure may be lost, but never
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,7 @@ _APPLICATION_ID = 0x6B744361  # "ktCa", by which our files are told from others
 _VERSION = 1
 _TYPE_CODE = 96  # one that ktserver does not use
 _CACHE_KIB = 32768
+_RETRY = 0.01  # seconds
 
 # Keys are in an index of their own, so that walking along them does not touch the values.
 _SCHEMA = (
@@ -71,7 +73,7 @@ class SQLiteDatabase(Database):
     def __init__(self, path: str, *, exclusive: bool = True, timeout: float = 1.0) -> None:
         super().__init__(path, _TYPE_CODE)
         self._connection = _connect(path, exclusive=exclusive, timeout=timeout)
-        self._transaction = _Transaction(self)
+        self._transaction = _Transaction(self._connection, self._failure)
 
     def _execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
@@ -133,7 +135,11 @@ class SQLiteDatabase(Database):
 
     def vacuum(self, now: int) -> None:
         super().vacuum(now)
-        self._execute("PRAGMA incremental_vacuum").fetchall()
+        try:
+            # Not by execute(), which stops this statement after the first page.
+            self._connection.executescript("PRAGMA incremental_vacuum")
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     def count(self) -> int:
         return int(self._fetch("SELECT count(*) FROM records")[0])
@@ -153,13 +159,19 @@ class SQLiteDatabase(Database):
 class _Transaction:
     """A transaction that begins with the outermost ``with`` and ends with it."""
 
-    def __init__(self, database: SQLiteDatabase) -> None:
-        self._execute = database._execute  # noqa: SLF001 - part of it
+    def __init__(
+        self, connection: sqlite3.Connection, failure: Callable[[sqlite3.Error], StorageError]
+    ) -> None:
+        self._connection = connection
+        self._failure = failure
         self._depth = 0
 
     def __enter__(self) -> None:
         if not self._depth:
-            self._execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
         self._depth += 1
 
     def __exit__(
@@ -169,29 +181,44 @@ class _Transaction:
         trace: TracebackType | None,
     ) -> None:
         self._depth -= 1
-        if not self._depth:
-            self._execute("COMMIT" if kind is None else "ROLLBACK")
+        if self._depth:
+            return
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as failure:
+            raise self._failure(failure) from failure
+        finally:
+            # SQLite has ended the transaction by itself after some errors, but not after all.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
 
 # ---------------------------------------------------------------- opening
 
 
 def _connect(path: str, *, exclusive: bool, timeout: float) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(
-            path, timeout=timeout, isolation_level=None, check_same_thread=False
-        )
-    except sqlite3.Error as error:
-        raise StorageError(f"cannot open {path!r}: {error}") from error
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return _connect_once(path, exclusive=exclusive, timeout=timeout)
+        except sqlite3.Error as error:
+            if "not a database" in str(error):
+                raise _foreign(path) from error
+            if "locked" not in str(error):
+                raise StorageError(f"cannot open {path!r}: {error}") from error
+            if time.monotonic() >= deadline:
+                raise StorageError(f"{path!r} is in use by another process") from error
+        # SQLite itself does not wait for others who are just creating the file.
+        time.sleep(_RETRY)
+
+
+def _connect_once(path: str, *, exclusive: bool, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=timeout, isolation_level=None, check_same_thread=False
+    )
     try:
         _prepare(connection, path, exclusive=exclusive)
-    except sqlite3.Error as error:
-        connection.close()
-        if "locked" in str(error):
-            raise StorageError(f"{path!r} is in use by another process") from error
-        if "not a database" in str(error):
-            raise _foreign(path) from error
-        raise StorageError(f"cannot open {path!r}: {error}") from error
     except BaseException:
         connection.close()
         raise
@@ -202,9 +229,8 @@ def _prepare(connection: sqlite3.Connection, path: str, *, exclusive: bool) -> N
     execute = connection.execute
     # Before the file is first touched, or the log is opened in the mode that shares it.
     execute(f"PRAGMA locking_mode = {'EXCLUSIVE' if exclusive else 'NORMAL'}")
+    execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file yet to be made
     is_new = _is_new(connection, path)
-    if is_new:
-        execute("PRAGMA auto_vacuum = INCREMENTAL")
     if execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise StorageError(f"{path!r} is on a file system that cannot hold a write-ahead log")
     execute("PRAGMA synchronous = NORMAL")

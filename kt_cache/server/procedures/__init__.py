@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from kt_cache.server.calls import Call, Rows
-from kt_cache.server.procedures import bulk, cursors, records, whole
+from kt_cache.server.procedures import administration, bulk, cursors, records
 
 __all__ = ["PROCEDURES", "Procedure"]
 
@@ -18,5 +18,5 @@ PROCEDURES: Mapping[bytes, Procedure] = {
     **records.PROCEDURES,
     **bulk.PROCEDURES,
     **cursors.PROCEDURES,
-    **whole.PROCEDURES,
+    **administration.PROCEDURES,
 }

@@ -13,14 +13,16 @@ def _set(call: Call) -> Rows:
     database = call.database
     key, value = call.required(b"key"), call.required(b"value")
     database.set(key, value, call.xt)
-    call.service.counts.set += 1
+    call.counts.count_set(1, 1)
     return {}
 
 
 def _add(call: Call) -> Rows:
     database = call.database
     key, value = call.required(b"key"), call.required(b"value")
-    if not _written(call, database.add(key, value, call.xt, call.now)):
+    added = database.add(key, value, call.xt, call.now)
+    call.counts.count_set(1, added)
+    if not added:
         raise Failure.duplicate()
     return {}
 
@@ -28,7 +30,9 @@ def _add(call: Call) -> Rows:
 def _replace(call: Call) -> Rows:
     database = call.database
     key, value = call.required(b"key"), call.required(b"value")
-    if not _written(call, database.replace(key, value, call.xt, call.now)):
+    replaced = database.replace(key, value, call.xt, call.now)
+    call.counts.count_set(1, replaced)
+    if not replaced:
         raise Failure.no_record()
     return {}
 
@@ -37,7 +41,7 @@ def _append(call: Call) -> Rows:
     database = call.database
     key, value = call.required(b"key"), call.required(b"value")
     database.append(key, value, call.xt, call.now)
-    call.service.counts.set += 1
+    call.counts.count_set(1, 1)
     return {}
 
 
@@ -45,7 +49,9 @@ def _cas(call: Call) -> Rows:
     database = call.database
     key = call.required(b"key")
     old, new = call.params.get(b"oval"), call.params.get(b"nval")
-    if not _written(call, database.cas(key, old, new, call.xt, call.now)):
+    changed = database.cas(key, old, new, call.xt, call.now)
+    call.counts.count_set(1, changed)
+    if not changed:
         raise Failure.inconsistent("status conflict")
     return {}
 
@@ -54,10 +60,11 @@ def _increment(call: Call) -> Rows:
     database = call.database
     key, amount = call.required(b"key"), parse_integer(call.required(b"num"))
     named = {b"try": INTEGER.only_existing, b"set": INTEGER.overwrite}
-    text = call.params.get(b"orig", b"0")
-    origin = named[text] if text in named else parse_integer(text)
+    given = call.params.get(b"orig", b"0")
+    origin = named[given] if given in named else parse_integer(given)
     total = database.increment(key, amount, origin, call.xt, call.now)
-    if not _written(call, total is not None):
+    call.counts.count_set(1, total is not None)
+    if total is None:
         raise Failure.inconsistent()
     return {b"num": b"%d" % total}
 
@@ -66,27 +73,19 @@ def _increment_double(call: Call) -> Rows:
     database = call.database
     key, amount = call.required(b"key"), parse_real(call.required(b"num"))
     named = {b"try": REAL.only_existing, b"set": REAL.overwrite}
-    text = call.params.get(b"orig", b"0")
-    origin = named[text] if text in named else parse_real(text)
+    given = call.params.get(b"orig", b"0")
+    origin = named[given] if given in named else parse_real(given)
     total = database.increment_double(key, amount, origin, call.xt, call.now)
-    if not _written(call, total is not None):
+    call.counts.count_set(1, total is not None)
+    if total is None:
         raise Failure.inconsistent()
     return {b"num": b"%f" % total}
-
-
-def _written(call: Call, done: bool) -> bool:
-    """Count a write that may have been refused."""
-    counts = call.service.counts
-    counts.set += 1
-    counts.set_misses += not done
-    return done
 
 
 def _remove(call: Call) -> Rows:
     database = call.database
     removed = database.remove(call.required(b"key"), call.now)
-    call.service.counts.remove += 1
-    call.service.counts.remove_misses += not removed
+    call.counts.count_remove(1, removed)
     if not removed:
         raise Failure.no_record()
     return {}
@@ -95,7 +94,8 @@ def _remove(call: Call) -> Rows:
 def _get(call: Call) -> Rows:
     database = call.database
     record = database.get(call.required(b"key"), call.now)
-    if not _found(call, record is not None):
+    call.counts.count_get(1, record is not None)
+    if record is None:
         raise Failure.no_record()
     value, xt = record
     return {b"value": value, **expiry_row(xt)}
@@ -104,7 +104,8 @@ def _get(call: Call) -> Rows:
 def _check(call: Call) -> Rows:
     database = call.database
     record = database.get(call.required(b"key"), call.now)
-    if not _found(call, record is not None):
+    call.counts.count_get(1, record is not None)
+    if record is None:
         raise Failure.no_record()
     value, xt = record
     return {b"vsiz": b"%d" % len(value), **expiry_row(xt)}
@@ -113,7 +114,10 @@ def _check(call: Call) -> Rows:
 def _seize(call: Call) -> Rows:
     database = call.database
     record = database.seize(call.required(b"key"), call.now)
-    if not _found(call, record is not None):
+    found = record is not None
+    call.counts.count_get(1, found)
+    call.counts.count_remove(1, found)
+    if record is None:
         raise Failure.no_record()
     value, xt = record
     return {b"value": value, **expiry_row(xt)}

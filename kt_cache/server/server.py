@@ -1,0 +1,105 @@
+"""The server's life: open the databases, listen, stop cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+from kt_cache.errors import ConnectError
+from kt_cache.server.connection import Connection
+from kt_cache.server.options import ServerOptions
+from kt_cache.server.service import Service
+from kt_cache.server.watch import Watch
+from kt_cache.storage import open_database
+
+__all__ = ["Server"]
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+
+
+class Server:
+    """The included server, run on the event loop that calls :meth:`start`.
+
+    :param clock: the Unix time, by which records expire.
+    """
+
+    def __init__(self, options: ServerOptions, *, clock: Callable[[], float] = time.time) -> None:
+        self._options = options
+        self._clock = clock
+        self._databases = ExitStack()
+        self._listener: asyncio.Server | None = None
+        self._service: Service | None = None
+        self._watch: Watch | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, as ``host:port``."""
+        port = self._service.port if self._service else self._options.port
+        host = self._options.host
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def start(self) -> None:
+        """Open the databases and listen.
+
+        :raises ConfigError: for a name that is no database's.
+        :raises StorageError: if a database cannot be opened.
+        :raises ConnectError: if the port cannot be listened on.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            self._databases.close()
+            raise
+
+    async def _start(self) -> None:
+        opened = []
+        for name in self._options.databases:
+            database = open_database(name)
+            self._databases.callback(database.close)
+            opened.append(database)
+        service = Service(self._options, opened, clock=self._clock)
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(
+                lambda: Connection(service),
+                self._options.host or None,
+                self._options.port,
+                backlog=_BACKLOG,
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise ConnectError(f"cannot listen on {self.address}: {reason}") from error
+        service.port = self._listener.sockets[0].getsockname()[1]
+        self._service = service
+        self._watch = Watch(service)
+        self._watch.start()
+
+    async def stop(self) -> None:
+        """Answer what was received, close every connection and the databases."""
+        if not self._service or not self._listener or not self._watch:
+            return
+        self._listener.close()
+        self._watch.stop()
+        await _let_loop_pass()
+        connections = self._service.connections
+        for connection in tuple(connections):
+            connection.finish()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._service.wait_until_alone(), self._options.grace)
+        for connection in tuple(connections):
+            connection.abort()
+        await _let_loop_pass()
+        self._databases.close()
+        _log.info("stopped")
+
+
+async def _let_loop_pass() -> None:
+    """Let the loop handle what has arrived by now."""
+    for _ in range(2):
+        await asyncio.sleep(0)

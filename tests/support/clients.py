@@ -1,0 +1,34 @@
+"""Clients of one test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kt_cache import KyotoTycoon
+from kt_cache.transport import PoolConfig
+
+ClientFor = Callable[..., KyotoTycoon]
+
+
+@pytest.fixture
+def client_for() -> Iterator[ClientFor]:
+    """Give ``client_for(port, **pool_options)``; the connections go when the test ends."""
+    clients = []
+
+    def make(port: int, **options: Any) -> KyotoTycoon:
+        clients.append(KyotoTycoon(config=PoolConfig(port=port, **options)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close_all()
+
+
+def assert_nothing_leaked(kt: KyotoTycoon) -> None:
+    """Every connection that is open is an unused one, and nobody waits."""
+    stats = kt.pool_stats
+    assert stats.open == stats.idle
+    assert stats.waiting == 0
