@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from kt_cache.client import KyotoTycoon
 from kt_cache.errors import ConfigError, KTError
+from kt_cache.transport import PoolConfig
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,8 +28,13 @@ __all__ = ["EmbeddedServer"]
 _START_TIMEOUT = 15.0  # seconds until a started server must listen
 _STOP_TIMEOUT = 15.0  # seconds from asking it to stop until it is killed
 _PORT_ATTEMPTS = 5
+_ANY_PORT = 1
 _INCLUDED = "included"
 _OUR_SUFFIX = ".sqlite"
+
+
+# The child processes of this process; see _after_fork_in_child.
+_children: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
 class EmbeddedServer:
@@ -42,7 +48,8 @@ class EmbeddedServer:
     :param port: TCP port; ``None`` picks a free one, which :attr:`port` then names and keeps.
     :param database: as on the server's command line: ``*``, ``%``, or a file.
     :param serializer: of :attr:`client`; one of the ``KT_`` constants.
-    :param server_args: more arguments for the server's command line.
+    :param server_args: more arguments for the server's command line, further databases included
+        (they come first: :attr:`database` has the highest index).
     :param quiet: whether to hide the server's output. If it does not start, the error shows it.
     """
 
@@ -56,6 +63,7 @@ class EmbeddedServer:
         server_args: Sequence[str] | None = None,
         quiet: bool = False,
     ) -> None:
+        PoolConfig(host=host, port=_ANY_PORT if port is None else port)  # checks both
         self.host = host
         self.port = port
         self.database = database
@@ -83,31 +91,37 @@ class EmbeddedServer:
     @property
     def pid(self) -> int | None:
         """The child's process id while it runs."""
-        return None if self._process is None else self._process.pid
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
 
     def run(self) -> bool:
         """Start the server and wait until it listens.
 
         :return: whether it was started; ``False`` if it was running already.
-        :raises KTError: if it ends or does not listen within 15 seconds; says what it printed.
+        :raises KTError: if the port is taken, or the server ends or does not listen within 15
+            seconds; says what it printed.
         """
         with self._lock:
-            if self._process is not None and self._process.poll() is None:
+            if self.pid is not None:
                 return False
             self._forget()
-            attempts = _PORT_ATTEMPTS if self.port is None else 1
-            for attempt in range(1, attempts + 1):
-                port = self.port or _free_port(self.host)
+            if self.port is not None:
+                if reason := _refusal(self.host, self.port):
+                    raise KTError(f"no server can listen on {self.host}:{self.port}: {reason}")
+                self._start(self.port)
+                return True
+            for attempts_left in reversed(range(_PORT_ATTEMPTS)):
+                port = _free_port(self.host)
                 try:
                     self._start(port)
                 except KTError:
-                    # Someone else may have taken the port in between.
-                    if attempt == attempts:
+                    # Tried again only if someone else took the port in between.
+                    if not attempts_left or not _refusal(self.host, port):
                         raise
                 else:
                     self.port = port
-                    return True
-        raise AssertionError("unreachable")  # pragma: no cover
+                    break
+            return True
 
     def stop(self) -> bool:
         """Ask the server to stop and wait for its end; does nothing if it is not running.
@@ -115,7 +129,7 @@ class EmbeddedServer:
         :return: whether it was running.
         """
         with self._lock:
-            was_running = self._process is not None
+            was_running = self.pid is not None
             if self._client is not None:
                 self._client.close_all()
             self._forget()
@@ -151,7 +165,9 @@ class EmbeddedServer:
         else:
             command = [sys.executable, "-m", "kt_cache.server", "--exit-with-stdin"]
         command += ["-host", self.host, "-port", str(port), "-le", *self._server_args]
-        return [*command, "--", self.database]
+        if self.database.startswith("-"):  # or else it is taken for an option
+            command.append("--")
+        return [*command, self.database]
 
     def _start(self, port: int) -> None:
         with tempfile.TemporaryFile() as output:
@@ -164,6 +180,7 @@ class EmbeddedServer:
             )
             self._finalizer = weakref.finalize(self, _end, process, os.getpid())
             self._process = process
+            _children.add(process)
             try:
                 _wait_until_listening(process, self.host, port)
             except BaseException as error:
@@ -179,6 +196,8 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
     """End the child, unless this process is a fork of the one that started it."""
     if os.getpid() != owner:
         return
+    if process.stdin:
+        process.stdin.close()
     if process.poll() is None:
         process.terminate()
         try:
@@ -186,8 +205,6 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdin:
-        process.stdin.close()
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], host: str, port: int) -> None:
@@ -207,13 +224,31 @@ def _wait_until_listening(process: subprocess.Popen[bytes], host: str, port: int
 
 def _free_port(host: str) -> int:
     """Return a port nobody listens on; ktserver takes none above 32767."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(100):
         port = random.randint(20000, 32767)  # noqa: S311 - not a secret
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
+        if not _refusal(host, port):
             return port
     raise KTError(f"no free port found on {host}; name one with port=")
+
+
+def _refusal(host: str, port: int) -> str | None:
+    """Tell why no server could listen there; connections of an earlier one do not matter."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return None
+
+
+def _after_fork_in_child() -> None:
+    """Let go of the servers' standard input: they end with the process that started them."""
+    for process in list(_children):
+        if process.stdin:
+            process.stdin.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -8,7 +8,7 @@ from typing import Any
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.protocol.binary import Record
 from kt_cache.serializers import KT_NONE, decode_key, encode_key, get_serializer
-from kt_cache.transport import PoolConfig
+from kt_cache.transport.config import LONGEST_LIFE, PoolConfig, check_seconds
 
 __all__ = ["ClientBase", "as_bytes", "make_config"]
 
@@ -19,10 +19,10 @@ def make_config(host: str, port: int, timeout: float | None, max_age: float) -> 
     :param timeout: seconds for a call as a whole; ``None`` for the defaults.
     :param max_age: seconds a connection may stay unused.
     """
+    check_seconds("max_age", max_age, LONGEST_LIFE)
     if timeout is None:
         return PoolConfig(host=host, port=port, max_idle=max_age)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise ConfigError(f"timeout must be a number of seconds, not {timeout!r}")
+    check_seconds("timeout", timeout)
     return PoolConfig(
         host=host,
         port=port,
@@ -65,14 +65,17 @@ class ClientBase:
         self.encode_value = encode_value or chosen.encode
         self.decode_value = decode_value or chosen.decode
         self.decode_keys = decode_keys
-        self.default_db = default_db
+        self.set_database(default_db)
         self._shown_key: Callable[[bytes], str | bytes] = decode_key if decode_keys else bytes
 
     def set_database(self, db: int = 0) -> None:
         """Make another database the default.
 
         :param db: database index.
+        :raises ConfigError: if it is not a number from 0 to 65535.
         """
+        if not isinstance(db, int) or not 0 <= db <= 0xFFFF:
+            raise ConfigError(f"default_db must be a database index from 0 to 65535, not {db!r}")
         self.default_db = db
 
     def _db(self, db: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from kt_cache.protocol.framing import Decoder
@@ -20,9 +21,10 @@ class Command(Generic[T_co]):
     :param repeatable: whether the request may be sent again if the connection breaks: sending it
         twice leaves the same state and gives the same answer.
     :param key: the key involved, for messages.
+    :param renew: makes the decoder anew for a second attempt, if it keeps its place in a reply.
     """
 
-    __slots__ = ("decode", "key", "name", "repeatable", "request")
+    __slots__ = ("decode", "key", "name", "renew", "repeatable", "request")
 
     def __init__(
         self,
@@ -31,9 +33,11 @@ class Command(Generic[T_co]):
         decode: Decoder[T_co],
         repeatable: bool,
         key: bytes | None = None,
+        renew: Callable[[], Decoder[T_co]] | None = None,
     ) -> None:
         self.name = name
         self.request = request
         self.decode = decode
         self.repeatable = repeatable
         self.key = key
+        self.renew = renew

@@ -53,6 +53,8 @@ class Executor:
             self._may_repeat(command, error)
         except KTError as error:
             raise self._with_context(error, command) from error.__cause__
+        if command.renew is not None:
+            command.decode = command.renew()
         try:
             return self._attempt(command, deadline, monotonic())
         except ConnectionClosed as error:
@@ -90,6 +92,8 @@ class Executor:
     def _attempt(self, command: Command[T], deadline: float, now: float) -> T:
         pool = self.pool
         connection = pool.acquire(deadline, now)
+        if connection.last_used > now:  # it was not there yet
+            now = monotonic()
         try:
             result = connection.exchange(command.request, command.decode, deadline, now)
         except BaseException as error:

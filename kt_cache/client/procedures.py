@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kt_cache.client.command import Command
 from kt_cache.errors import NoSuchDatabase, ServerError
-from kt_cache.protocol.framing import Buffer, Closing, Incomplete
+from kt_cache.protocol.framing import Buffer, Closing, Decoder, Incomplete
 from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, encode_call
 
 __all__ = [
@@ -48,17 +48,21 @@ def call(
     :param read: makes the result of a reply with status 200 or 450; others raise ServerError.
     :param repeatable: whether the call may be sent twice.
     """
-    decoder = RpcReplyDecoder()
 
-    def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
-        reply = decoder(data, end)
-        if isinstance(reply, Incomplete):
-            return reply
-        if isinstance(reply, Closing):
-            return Closing(_checked(reply.result, read, connection_ok=False))
-        return _checked(reply, read, connection_ok=True)
+    def decoder() -> Decoder[T]:
+        read_reply = RpcReplyDecoder()
 
-    return Command(name, encode_call(name, params), decode, repeatable, key)
+        def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+            reply = read_reply(data, end)
+            if isinstance(reply, Incomplete):
+                return reply
+            if isinstance(reply, Closing):
+                return Closing(_checked(reply.result, read, connection_ok=False))
+            return _checked(reply, read, connection_ok=True)
+
+        return decode
+
+    return Command(name, encode_call(name, params), decoder(), repeatable, key, decoder)
 
 
 def _checked(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:

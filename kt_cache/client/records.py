@@ -20,8 +20,11 @@ def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
 
 def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Record]]:
     """Read the records of ``(db, key)`` pairs: those found, in order, with absolute xt."""
-    decode = binary.GetReplyDecoder(len(keys))
-    return Command("get_bulk", binary.encode_get(keys), decode, True)
+
+    def decoder() -> binary.GetReplyDecoder:
+        return binary.GetReplyDecoder(len(keys))
+
+    return Command("get_bulk", binary.encode_get(keys), decoder(), True, renew=decoder)
 
 
 def set_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kt_cache.client import procedures
@@ -13,6 +14,9 @@ from kt_cache.serializers import encode_key
 __all__ = ["ProcedureMethods"]
 
 Key = str | bytes
+
+_whole = re.compile(rb"-?\d{1,20}").fullmatch
+_real = re.compile(rb"-?\d{1,20}\.\d{1,20}").fullmatch
 
 
 class ProcedureMethods(ClientBase):
@@ -163,10 +167,7 @@ def _readable(rows: dict[bytes, bytes]) -> dict[str, Any]:
 
 
 def _as_number(value: bytes) -> int | float | str:
-    text = value.decode(errors="replace")
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+    # Not what else Python takes for a number: a path may be called "nan" or "1_0".
+    if _whole(value):
+        return int(value)
+    return float(value) if _real(value) else value.decode(errors="replace")

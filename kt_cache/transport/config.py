@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from kt_cache.errors import ConfigError
 
-__all__ = ["PoolConfig"]
+__all__ = ["LONGEST_LIFE", "PoolConfig", "check_seconds"]
+
+_LONGEST_WAIT = 10**6  # seconds; what sockets take is not much more
+LONGEST_LIFE = 10**9  # seconds that a connection may be kept, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +45,29 @@ class PoolConfig:
             raise ConfigError(f"port must be a number, not {self.port!r}")
         if not 0 < self.port < 65536:
             raise ConfigError(f"port must be a number from 1 to 65535, not {self.port!r}")
-        for name in (
-            "connect_timeout",
-            "read_timeout",
-            "call_timeout",
-            "max_idle",
-            "max_lifetime",
-        ):
-            self._check_seconds(name, getattr(self, name))
+        for name in ("connect_timeout", "read_timeout", "call_timeout"):
+            check_seconds(name, getattr(self, name))
+        for name in ("max_idle", "max_lifetime"):
+            check_seconds(name, getattr(self, name), LONGEST_LIFE)
         for name, least in (("max_size", 1), ("max_waiting", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}")
 
-    @staticmethod
-    def _check_seconds(name: str, value: object) -> None:
-        valid = isinstance(value, int | float) and not isinstance(value, bool)
-        if not valid or not 0 < value < math.inf:  # type: ignore[operator]
-            raise ConfigError(f"{name} must be a positive, finite number of seconds, not {value!r}")
-
     @property
     def address(self) -> str:
         """The server as ``host:port``, for messages."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def check_seconds(name: str, value: object, most: int = _LONGEST_WAIT) -> None:
+    """Raise :class:`~kt_cache.errors.ConfigError` unless a setting is a time to wait.
+
+    :param name: the setting, for the message.
+    :param most: seconds.
+    """
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    if not valid or not 0 < value <= most:  # type: ignore[operator]
+        raise ConfigError(
+            f"{name} must be a positive number of seconds, at most {most}, not {value!r}"
+        )

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 _RECEIVE = 16384  # bytes asked for at first; a typical reply is one packet
 _GROW = 1 << 20  # bytes a buffer grows by before the peer has sent as many
+_TIMEOUTS = (BlockingIOError, TimeoutError)  # of the kernel; of Python, or a signal handler
+_TOLERANCE = 0.05  # the part of a timeout by which the kernel's one may outlast a call's deadline
 
 
 class NothingSent(ConnectionClosed):
@@ -34,8 +36,10 @@ class Connection:
 
     On Linux a plain socket gets its timeouts from the kernel (``SO_RCVTIMEO``), which saves a
     ``poll`` per system call. Such a timeout bounds one system call, not a reply: whatever is not
-    done by the first one goes on with ``settimeout`` and the time that remains. TLS sockets and
-    those of gevent and eventlet always use ``settimeout``.
+    done by the first one, or not to be done in as much time as is left, goes on with
+    ``settimeout`` and the time that remains. TLS sockets and those of gevent and eventlet always
+    use ``settimeout``. (A Python signal handler that runs meanwhile starts the kernel's timeout
+    anew; Python's own goes on.)
 
     :param sock: connected; owned by this object from here on.
     :param read_timeout: longest wait for the peer within an exchange, in seconds.
@@ -44,6 +48,8 @@ class Connection:
     """
 
     __slots__ = (
+        "__weakref__",
+        "_enough",
         "_kernel_timeout",
         "_read_timeout",
         "_recv",
@@ -62,6 +68,7 @@ class Connection:
         self._send: Callable[[bytes], int] = sock.send
         self._recv: Callable[[int], bytes] = sock.recv
         self._read_timeout = read_timeout
+        self._enough = read_timeout * (1 - _TOLERANCE)
         self._kernel_timeout = _set_kernel_timeout(sock, read_timeout)
         self.generation = generation
         self.expires = expires
@@ -79,21 +86,24 @@ class Connection:
         :raises ReadTimeout: no complete reply in time.
         :raises KTError: whatever the decoder raises.
         """
-        if not self._kernel_timeout or deadline - now < self._read_timeout:
+        remaining = deadline - now
+        if not self._kernel_timeout or remaining < self._enough:
             return self._exchange_timed(request, decode, deadline)
         try:
             sent = self._send(request)
-        except BlockingIOError as error:
+        except _TIMEOUTS as error:
             raise self._timed_out("take the request") from error
         except OSError as error:
             raise NothingSent(_reason(error)) from error
-        if sent != len(request):
+        if sent != len(request) or (
+            remaining < 2 * self._enough and deadline - monotonic() < self._enough
+        ):
             return self._exchange_timed(request, decode, deadline, sent)
         if decode is no_reply_decoder:
             return None  # type: ignore[return-value]  # no_reply_decoder's result
         try:
             data = self._recv(_RECEIVE)
-        except BlockingIOError as error:
+        except _TIMEOUTS as error:
             raise self._timed_out("answer") from error
         except OSError as error:
             raise ConnectionClosed(_reason(error)) from error
@@ -122,6 +132,11 @@ class Connection:
         """Close this process's end; never a shutdown, which a forked sibling would feel."""
         self._sock.close()
 
+    def __del__(self) -> None:
+        # Lost by a call in which a signal handler raised, perhaps before it was made.
+        if hasattr(self, "_sock"):
+            self._sock.close()
+
     # ------------------------------------------------------------ the ways that take longer
 
     def _exchange_timed(
@@ -146,7 +161,7 @@ class Connection:
                     self._sock.settimeout(self._patience(deadline, "take the request"))
                     with view[sent:] as rest:
                         sent += self._sock.send(rest)
-                except (BlockingIOError, TimeoutError) as error:
+                except _TIMEOUTS as error:
                     raise self._timed_out("take the request") from error
                 except OSError as error:
                     kind = ConnectionClosed if sent else NothingSent
@@ -156,7 +171,7 @@ class Connection:
         try:
             self._sock.settimeout(self._patience(deadline, "answer"))
             data = self._sock.recv(_RECEIVE)
-        except (BlockingIOError, TimeoutError) as error:
+        except _TIMEOUTS as error:
             raise self._timed_out("answer") from error
         except OSError as error:
             raise ConnectionClosed(_reason(error)) from error
@@ -188,7 +203,7 @@ class Connection:
             self._sock.settimeout(self._patience(deadline, "finish its answer"))
             with memoryview(buffer) as view, view[end:] as free:
                 count = self._sock.recv_into(free)
-        except (BlockingIOError, TimeoutError) as error:
+        except _TIMEOUTS as error:
             raise self._timed_out("finish its answer") from error
         except OSError as error:
             raise ConnectionClosed(_reason(error)) from error

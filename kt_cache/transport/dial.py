@@ -21,9 +21,10 @@ def dial(config: PoolConfig, deadline: float) -> socket.socket:
     deadline = min(deadline, time.monotonic() + config.connect_timeout)
     try:
         addresses = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no encoder takes such a name
+        reason = getattr(error, "strerror", None) or "it is no valid name"
         raise ConnectError(
-            f"the host name cannot be resolved: {error.strerror}", host=config.address
+            f"the host name cannot be resolved: {reason}", host=config.address
         ) from error
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from time import monotonic
+from weakref import WeakSet
 
 from kt_cache.errors import PoolTimeout
 from kt_cache.transport.config import PoolConfig
@@ -38,14 +39,20 @@ class PoolStats:
     waits: int
 
 
+class _Place:
+    """The right to open a connection."""
+
+    __slots__ = ("__weakref__",)
+
+
 class _Waiter:
     """A call that waits: it is handed a connection, or the right to open one."""
 
-    __slots__ = ("connection", "ready")
+    __slots__ = ("granted", "ready")
 
     def __init__(self) -> None:
         self.ready = threading.Event()
-        self.connection: Connection | None = None
+        self.granted: Connection | _Place | None = None
 
 
 class Pool:
@@ -55,19 +62,21 @@ class Pool:
     Connections are opened, probed and closed outside the lock. In a forked child the pool is
     empty; the parent's connections are untouched.
 
-    ``_size`` counts the connections that are open or being opened. Everything but the list of
-    idle ones changes under the lock. That list is pushed and popped without it, which list
-    operations allow; so whoever starts to wait looks at it once more after entering the queue,
-    and whoever pushes looks at the queue afterwards: one of the two sees the other.
+    ``_open`` holds the connections that are open and the places of those being opened. Weakly: a
+    signal handler may raise between any two steps, and what a call lost that way leaves the set
+    by itself. Everything but the list of idle ones changes under the lock. That list is pushed
+    and popped without it, which list operations allow; so whoever starts to wait looks at it once
+    more after entering the queue, and whoever pushes looks at the queue afterwards: one of the
+    two sees the other.
     """
 
     def __init__(self, config: PoolConfig) -> None:
         self.config = config
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
+        self._open: WeakSet[Connection | _Place] = WeakSet()
         self._waiters: deque[_Waiter] = deque()
-        self._size = 0
+        self._probe_after = min(_PROBE_AFTER, config.max_idle)
         self._generation = 0
         self._connects = 0
         self._discards = 0
@@ -83,7 +92,7 @@ class Pool:
         """A snapshot of the pool's counters."""
         with self._lock:
             return PoolStats(
-                open=self._size,
+                open=len(self._open),
                 idle=len(self._idle),
                 waiting=len(self._waiters),
                 connects=self._connects,
@@ -104,7 +113,7 @@ class Pool:
                 connection = self._idle.pop()
             except IndexError:
                 return self._acquire_slowly(deadline)
-            if now - connection.last_used < _PROBE_AFTER and now < connection.expires:
+            if now - connection.last_used < self._probe_after and now < connection.expires:
                 if connection.generation == self._generation:
                     return connection
             elif self._is_usable(connection, now):
@@ -113,33 +122,38 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """Take back a connection whose exchange is complete."""
-        connection.last_used = monotonic()
-        if connection.closing or connection.generation != self._generation:
+        now = connection.last_used = monotonic()
+        old = now >= connection.expires or connection.generation != self._generation
+        if old or connection.closing:
             self.discard(connection)
             return
         self._idle.append(connection)
         if self._waiters:
             self._serve_waiters()
         elif len(self._idle) > 1:
-            self._close_oldest(connection.last_used)
+            self._close_oldest(now)
 
     def discard(self, connection: Connection, *, broken: bool = False) -> None:
         """Close a connection instead of using it again.
 
         :param broken: the peer ended it: its siblings, opened before, are given up as well.
         """
-        if broken and connection.generation == self._generation:
-            self.expire()
+        if broken:
+            self.expire(connection.generation)
         connection.close()
         with self._lock:
             if connection in self._open:
-                self._open.remove(connection)
                 self._discards += 1
-                self._give_back_place()
+                self._give_back(connection)
 
-    def expire(self) -> None:
-        """Close all idle connections now and those in use when they come back."""
+    def expire(self, generation: int | None = None) -> None:
+        """Close all idle connections now and those in use when they come back.
+
+        :param generation: only if this is still the pool's.
+        """
         with self._lock:
+            if generation not in (None, self._generation):
+                return
             self._generation += 1
         for _ in range(self.config.max_size):
             try:
@@ -153,8 +167,9 @@ class Pool:
         self._lock = threading.Lock()
         self._generation += 1
         for connection in self._open:
-            connection.close()
-        self._idle, self._open, self._waiters, self._size = [], set(), deque(), 0
+            if isinstance(connection, Connection):
+                connection.close()
+        self._idle, self._open, self._waiters = [], WeakSet(), deque()
 
     # ------------------------------------------------------------ under the lock
 
@@ -170,16 +185,20 @@ class Pool:
         self._waits += 1
         return waiter
 
-    def _hand_over(self, connection: Connection | None) -> None:
+    def _hand_over(self, granted: Connection | _Place) -> None:
         waiter = self._waiters.popleft()
-        waiter.connection = connection
+        waiter.granted = granted
         waiter.ready.set()
 
-    def _give_back_place(self) -> None:
+    def _reserve(self) -> _Place:
+        place = _Place()
+        self._open.add(place)
+        return place
+
+    def _give_back(self, used: Connection | _Place) -> None:
+        self._open.discard(used)
         if self._waiters:
-            self._hand_over(None)
-        else:
-            self._size -= 1
+            self._hand_over(self._reserve())
 
     # ------------------------------------------------------------ outside the lock
 
@@ -211,29 +230,25 @@ class Pool:
 
     def _acquire_slowly(self, deadline: float) -> Connection:
         """Open a connection, or wait until there is one or may be one more."""
-        waiter = None
         with self._lock:
-            if self._size < self.config.max_size:
-                self._size += 1
-            else:
-                waiter = self._join_queue()
-        if waiter is not None:
-            self._serve_waiters()  # one may have come back before we stood in the queue
-            connection = self._wait(waiter, deadline)
-            if connection is not None:
-                return connection
-        return self._connect(deadline)
+            full = len(self._open) >= self.config.max_size
+            got = self._join_queue() if full else self._reserve()
+        if isinstance(got, _Place):
+            return self._connect(got, deadline)
+        self._serve_waiters()  # one may have come back before we stood in the queue
+        granted = self._wait(got, deadline)
+        return granted if isinstance(granted, Connection) else self._connect(granted, deadline)
 
-    def _wait(self, waiter: _Waiter, deadline: float) -> Connection | None:
-        """Wait for a connection, or for the right to open one (``None``)."""
-        granted = False
+    def _wait(self, waiter: _Waiter, deadline: float) -> Connection | _Place:
+        """Wait for a connection, or for the right to open one."""
+        ready = False
         try:
-            granted = waiter.ready.wait(max(0.0, deadline - monotonic()))
+            ready = waiter.ready.wait(max(0.0, deadline - monotonic()))
         finally:
-            if not granted:
+            if not ready:
                 self._leave_queue(waiter)
-        if granted:
-            return waiter.connection
+        if ready and waiter.granted:
+            return waiter.granted
         raise PoolTimeout(
             f"all {self.config.max_size} connections stayed in use (max_size)",
             host=self.config.address,
@@ -244,13 +259,12 @@ class Pool:
         with self._lock:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-                return
-            if waiter.connection is None:
-                self._give_back_place()
-                return
-        self.release(waiter.connection)
+            elif isinstance(waiter.granted, _Place):
+                self._give_back(waiter.granted)
+        if isinstance(waiter.granted, Connection):
+            self.release(waiter.granted)
 
-    def _connect(self, deadline: float) -> Connection:
+    def _connect(self, place: _Place, deadline: float) -> Connection:
         """Open the connection that a place was reserved for."""
         try:
             generation = self._generation
@@ -264,9 +278,10 @@ class Pool:
             )
         except BaseException:
             with self._lock:
-                self._give_back_place()
+                self._give_back(place)
             raise
         with self._lock:
+            self._open.discard(place)
             self._open.add(connection)
             self._connects += 1
         return connection

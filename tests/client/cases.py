@@ -1,0 +1,158 @@
+"""Every command there is, with a reply to it: what tests of all commands go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from kt_cache.client import procedures, records
+from kt_cache.client.command import Command
+from kt_cache.protocol.binary import encode_script_reply
+from tests.support.replies import NEVER, REMOVED, STORED, found, rpc, stored
+
+VALUE = b"a secret value"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command.
+
+    :param name: as errors name it.
+    :param make: makes it anew.
+    :param reply: what a server answers.
+    :param result: what the caller gets for that.
+    :param repeatable: whether the design lets it be sent twice.
+    :param other_reply: a longer answer with other contents.
+    :param key: as errors name it.
+    """
+
+    name: str
+    make: Callable[[], Command[Any]]
+    reply: bytes
+    result: Any
+    repeatable: bool
+    other_reply: bytes
+    key: bytes | None = b"k"
+
+
+LONG = "x" * 100
+
+CASES = {
+    "records.get": Case(
+        "get",
+        lambda: records.get(0, b"k"),
+        found(("k", "v")),
+        (b"v", NEVER),
+        True,
+        found(("k", LONG)),
+    ),
+    "records.get_bulk": Case(
+        "get_bulk",
+        lambda: records.get_bulk([(0, b"a"), (0, b"b"), (0, b"c")]),
+        found(("a", "1"), ("c", "3")),
+        [(0, b"a", b"1", NEVER), (0, b"c", b"3", NEVER)],
+        True,
+        found(("a", LONG), ("b", LONG), ("c", "4")),
+        None,
+    ),
+    "records.set_one": Case(
+        "set", lambda: records.set_one(0, b"k", VALUE, 9), STORED, 1, True, STORED
+    ),
+    "records.set_bulk": Case(
+        "set_bulk",
+        lambda: records.set_bulk([(0, b"k", VALUE, 9), (0, b"l", VALUE, 9)]),
+        stored(2),
+        2,
+        True,
+        stored(2),
+        None,
+    ),
+    "records.remove": Case("remove", lambda: records.remove(0, b"k"), REMOVED, 1, False, REMOVED),
+    "records.remove_bulk": Case(
+        "remove_bulk", lambda: records.remove_bulk([(0, b"k")]), REMOVED, 1, False, REMOVED, None
+    ),
+    "records.play_script": Case(
+        "script",
+        lambda: records.play_script(b"f", [(b"k", VALUE)]),
+        encode_script_reply([(b"out", b"1")]),
+        [(b"out", b"1")],
+        False,
+        encode_script_reply([(b"out", LONG.encode())]),
+        None,
+    ),
+    "procedures.add": Case(
+        "add", lambda: procedures.add(0, b"k", VALUE, 9), rpc(), True, False, rpc(450, ERROR="no")
+    ),
+    "procedures.replace": Case(
+        "replace",
+        lambda: procedures.replace(0, b"k", VALUE, 9),
+        rpc(450, ERROR="no record"),
+        False,
+        False,
+        rpc(),
+    ),
+    "procedures.cas": Case(
+        "cas", lambda: procedures.cas(0, b"k", VALUE, b"new", 9), rpc(), True, False, rpc()
+    ),
+    "procedures.increment": Case(
+        "increment",
+        lambda: procedures.increment(0, b"k", 1, None, 9),
+        rpc(num="5"),
+        5,
+        False,
+        rpc(num="500000"),
+    ),
+    "procedures.check": Case(
+        "check", lambda: procedures.check(0, b"k"), rpc(vsiz="7"), 7, True, rpc(vsiz="7" * 19)
+    ),
+    "procedures.seize": Case(
+        "seize", lambda: procedures.seize(0, b"k"), rpc(value="v"), b"v", False, rpc(value=LONG)
+    ),
+    "procedures.match_prefix": Case(
+        "match_prefix",
+        lambda: procedures.match_prefix(0, b"p"),
+        rpc(num="2", _pb="1", _pa="0"),
+        [b"pa", b"pb"],
+        True,
+        rpc(num="3", _pa="0", _pb="2", **{"_p" + LONG: "1"}),
+        None,
+    ),
+    "procedures.clear": Case("clear", lambda: procedures.clear(0), rpc(), True, False, rpc(), None),
+    "procedures.status": Case(
+        "status",
+        lambda: procedures.status(0),
+        rpc(count="1"),
+        {b"count": b"1"},
+        True,
+        rpc(count="1", path=LONG),
+        None,
+    ),
+    "procedures.report": Case(
+        "report",
+        procedures.report,
+        rpc(db_0="count=1"),
+        {b"db_0": b"count=1"},
+        True,
+        rpc(db_0=LONG, db_1=LONG),
+        None,
+    ),
+    "procedures.call": Case(
+        "void",
+        lambda: procedures.call("void", [], lambda reply: reply.status, repeatable=True),
+        rpc(),
+        200,
+        True,
+        rpc(a=LONG),
+        None,
+    ),
+}
+
+REPEATABLE = [name for name, case in CASES.items() if case.repeatable]
+FINAL = [name for name, case in CASES.items() if not case.repeatable]
+
+each_command = pytest.mark.parametrize("name", CASES)
+each_repeatable = pytest.mark.parametrize("name", REPEATABLE)
+each_final = pytest.mark.parametrize("name", FINAL)
