@@ -11,6 +11,7 @@ from typing import Any
 
 from kt_cache.errors import DecodeError
 from kt_cache.serializers import (
+    KT_BINARY,
     KT_JSON,
     KT_MSGPACK,
     KT_NONE,
@@ -21,10 +22,12 @@ from kt_cache.serializers import (
 
 __all__ = ["Codec", "is_counter", "read_counter", "write_counter"]
 
-_FORMATS = {KT_PICKLE: 0x81, KT_JSON: 0x82, KT_MSGPACK: 0x83, KT_NONE: 0x84}
+_FORMATS = {KT_PICKLE: 0x81, KT_JSON: 0x82, KT_MSGPACK: 0x83, KT_NONE: 0x84, KT_BINARY: 0x85}
 _CUSTOM = 0x8F
 _COUNTER_STARTS = frozenset(b"-0123456789")
-_MOST = 2**63  # larger numbers are not counters and go through the serializer
+# Python converts at least 640 digits, whatever its limit is set to. Larger numbers are not
+# counters and go through the serializer.
+_MOST = 10**600
 
 
 def is_counter(payload: bytes) -> bool:
@@ -37,11 +40,12 @@ def read_counter(payload: bytes) -> int:
 
     :raises DecodeError: if the payload is not a counter.
     """
-    try:
-        if is_counter(payload):
+    digits = payload[1:] if payload[:1] == b"-" else payload
+    if digits.isdigit():  # int() itself would take blanks and underscores too
+        try:
             return int(payload)
-    except ValueError:
-        pass
+        except ValueError:  # more digits than Python converts
+            pass
     raise DecodeError("the value is not an integer")
 
 
@@ -70,7 +74,7 @@ class Codec:
 
         :raises EncodeError: if the serializer cannot encode it.
         """
-        if type(value) is int and -_MOST <= value < _MOST:
+        if type(value) is int and -_MOST < value < _MOST:
             return write_counter(value)
         return self._mark + self._serialize(value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from operator import index
 from typing import Any, TypeAlias
 
 from kt_cache.cache.codec import Codec
@@ -87,7 +88,7 @@ class Cache:
 
     def has(self, key: Any, version: int | None = None) -> bool:
         """Tell whether there is a value."""
-        return self.store.get(self.make_key(key, version)) is not None
+        return self.get(key, _MISSING, version) is not _MISSING
 
     def set(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> None:
         """Store a value.
@@ -134,7 +135,8 @@ class Cache:
         """
         raw = self.make_key(key, version)
         if timeout is not None and timeout <= 0:
-            return self.store.remove(raw)
+            # The engine may hold a record past its time, which its remove would count.
+            return self.store.get(raw) is not None and self.store.remove(raw)
         return self.store.touch(raw, timeout)
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int | None:
@@ -142,8 +144,25 @@ class Cache:
 
         :return: the new number, or ``None`` if there is no value.
         :raises DecodeError: if the value is not an ``int``.
+        :raises TypeError: if ``delta`` is not.
         """
-        return self.store.incr(self.make_key(key, version), delta)
+        return self.store.incr(self.make_key(key, version), index(delta))
+
+    def count(self, key: Any, delta: int, timeout: float | None, version: int | None = None) -> int:
+        """Add to a stored ``int`` atomically; a missing one counts as 0.
+
+        :param timeout: of a number that was missing; that of an existing one stays.
+        :return: the new number.
+        :raises DecodeError: if the value is not an ``int``.
+        :raises TypeError: if ``delta`` is not.
+        """
+        delta = int(index(delta))  # another kind of integer would be stored as another kind
+        while True:
+            number = self.incr(key, delta, version)
+            if number is not None:
+                return number
+            if self.add(key, delta, timeout, version):
+                return delta
 
     def delete(self, key: Any, version: int | None = None) -> bool:
         """Remove a value.

@@ -6,7 +6,8 @@ payload. It never overrules the server: it counts only if it agrees with the rec
 (another client may have changed that) and with the reader's clock (which may be wrong).
 
 Layout: ``01``, the deadline as a big-endian double (Unix time), the payload. A payload without
-deadline, and a counter, is stored as it is.
+deadline, and a counter, is stored as it is; one that begins with ``01`` itself gets a deadline
+that never comes.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from kt_cache.protocol.expiry import NEVER_GIVEN
 
 __all__ = ["is_past", "relative_xt", "unwrap", "wrap"]
 
-_MARK = 0x01
-_HEAD = Struct(">Bd")
+_MARK = b"\x01"
+_HEAD = Struct(">cd")
 _TOLERANCE = 2.0  # seconds by which deadline, record and reader may disagree
 
 
@@ -29,14 +30,18 @@ def wrap(payload: bytes, deadline: float | None) -> bytes:
 
     :param deadline: Unix time at which it is gone; ``None`` for never.
     """
-    if deadline is None or is_counter(payload):
+    if is_counter(payload):
         return payload
+    if deadline is None:
+        if payload[:1] != _MARK:
+            return payload
+        deadline = math.inf
     return _HEAD.pack(_MARK, deadline) + payload
 
 
 def unwrap(record: bytes) -> tuple[bytes, float | None]:
     """Return a record's payload and its deadline, if it has one."""
-    if record[:1] != b"\x01" or len(record) < _HEAD.size:
+    if record[:1] != _MARK or len(record) < _HEAD.size:
         return record, None
     return record[_HEAD.size :], _HEAD.unpack_from(record)[1]
 
@@ -55,4 +60,4 @@ def is_past(deadline: float | None, stored: int, now: float) -> bool:
 
 def relative_xt(ttl: float | None) -> int:
     """Return the xt to send for a time to live in seconds, rounded up; ``None`` is never."""
-    return NEVER_GIVEN if ttl is None else math.ceil(ttl)
+    return NEVER_GIVEN if ttl is None else math.ceil(min(ttl, NEVER_GIVEN))

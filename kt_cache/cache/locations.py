@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -16,6 +17,9 @@ from kt_cache.transport import PoolConfig
 __all__ = ["STORE_OPTIONS", "check_options", "open_store"]
 
 _DEFAULT_PORT = 1978
+_LAST_DATABASE = 65535
+_IPV6_HINT = "write an IPv6 address in brackets, as in '[::1]:1978'"
+_strange = re.compile(r"[\s@,;]").search
 
 STORE_OPTIONS = frozenset(
     field.name for field in fields(PoolConfig) if field.name not in {"host", "port"}
@@ -47,7 +51,11 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
         )
     options = options or {}
     check_options(options, STORE_OPTIONS)
-    parts = urlsplit(location if "://" in location else f"kt://{location}")
+    location = location.strip()
+    try:
+        parts = urlsplit(location if "://" in location else f"kt://{location}")
+    except ValueError as error:
+        raise ConfigError(f"the location is not understood: {error}; {_IPV6_HINT}") from error
     opener = _OPENERS.get(parts.scheme)
     if opener is None:
         raise ConfigError(
@@ -58,17 +66,21 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
 
 
 def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:
-    if parts.query or parts.fragment or parts.username or parts.password is not None:
+    if parts.query or parts.fragment or _strange(parts.netloc):
         raise ConfigError("a kt:// location has a host, a port and a database, nothing else")
+    if parts.netloc.count(":") > 1 and "[" not in parts.netloc:
+        raise ConfigError(f"the location's port cannot be told from its host; {_IPV6_HINT}")
     try:
-        port = parts.port or _DEFAULT_PORT
+        port = _DEFAULT_PORT if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError("the location's port must be a number from 1 to 65535") from error
     if not parts.hostname:
         raise ConfigError("the location lacks a host")
     index = parts.path.strip("/") or "0"
-    if not (index.isascii() and index.isdigit()):
-        raise ConfigError(f"the database in the location must be its index, not {index!r}")
+    if not (index.isascii() and index.isdigit() and int(index) <= _LAST_DATABASE):
+        raise ConfigError(
+            f"the database in the location must be its index, 0 to {_LAST_DATABASE}, not {index!r}"
+        )
     return KyotoStore(PoolConfig(host=parts.hostname, port=port, **options), db=int(index))
 
 

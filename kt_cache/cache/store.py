@@ -11,9 +11,11 @@ __all__ = ["Store"]
 class Store(Protocol):
     """One engine: bytes in, bytes out, times to live in seconds.
 
-    Keys and payloads are bytes. A time to live is positive, or ``None`` for one that never ends;
-    when it is over the record is missing for every method. All methods raise ``KTError`` for a
-    failure of the engine; a missing record is never an exception.
+    Keys and payloads are any bytes. A time to live is positive, or ``None`` for one that never
+    ends. When it is over the record is missing for get, get_many, add, touch and incr; replace and
+    the removals go by what the engine still holds, which may be a moment longer, and so do
+    counters. All methods raise ``KTError`` for a failure of the engine; a missing record is never
+    an exception.
     """
 
     @property

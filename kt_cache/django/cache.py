@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.cache.backends.base import (
     DEFAULT_TIMEOUT,
     MEMCACHE_MAX_KEY_LENGTH,
@@ -48,7 +49,7 @@ class KyotoTycoonCache(BaseCache):
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
-        options = dict(params.get("OPTIONS") or {})
+        options = dict(params.get("OPTIONS", {}))
         try:
             check_options(options, _OPTIONS)
             codec = Codec(options.pop("serializer", KT_PICKLE))
@@ -161,7 +162,7 @@ class KyotoTycoonCache(BaseCache):
         """Add to a stored ``int`` atomically, keep its timeout, return the new number.
 
         :raises ValueError: if there is no value.
-        :raises TypeError: if it is not an ``int``.
+        :raises TypeError: if it, or ``delta``, is not an ``int``.
         """
         try:
             number = self._cache.incr(key, delta, version)
@@ -170,6 +171,33 @@ class KyotoTycoonCache(BaseCache):
         if number is None:
             raise ValueError(f"Key '{key}' not found")
         return number
+
+    # Django's own versions of these are loops of single calls, and its aincr is a get and a set.
+
+    async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        """See :meth:`incr`."""
+        return await sync_to_async(self.incr)(key, delta, version)
+
+    async def ahas_key(self, key: Any, version: int | None = None) -> bool:
+        """See :meth:`has_key`."""
+        return await sync_to_async(self.has_key)(key, version)
+
+    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        """See :meth:`get_many`."""
+        return await sync_to_async(self.get_many)(keys, version)
+
+    async def aset_many(
+        self,
+        data: Mapping[Any, Any],
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> list[Any]:
+        """See :meth:`set_many`."""
+        return await sync_to_async(self.set_many)(data, timeout, version)
+
+    async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        """See :meth:`delete_many`."""
+        await sync_to_async(self.delete_many)(keys, version)
 
     def clear(self) -> None:
         """Remove the values under this cache's ``KEY_PREFIX:``, all versions of them.

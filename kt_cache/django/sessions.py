@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.base import (
+    VALID_KEY_CHARS,
+    CreateError,
+    SessionBase,
+    UpdateError,
+)
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.crypto import get_random_string
 
 from kt_cache.cache import Codec
 from kt_cache.django.cache import KyotoTycoonCache
@@ -50,13 +56,20 @@ class SessionStore(SessionBase):
     def create(self) -> None:
         """Store a new, empty session under a new id."""
         while True:
-            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
+            self._session_key = self._get_new_session_key()
             try:
                 self.save(must_create=True)
             except CreateError:
                 continue
             self.modified = True
             return
+
+    def _get_new_session_key(self) -> str:
+        """Return a new id; that nobody has it is found out by storing the record, atomically."""
+        return get_random_string(32, VALID_KEY_CHARS)
+
+    async def _aget_new_session_key(self) -> str:
+        return self._get_new_session_key()
 
     def save(self, must_create: bool = False) -> None:
         """Store the session.
@@ -68,6 +81,8 @@ class SessionStore(SessionBase):
             self.create()
             return
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        if self.session_key is None:  # loading it for this call found that it is gone
+            raise UpdateError
         lifetime = self.get_expiry_age()
         if must_create:
             if not self._records.create(self.session_key, data, lifetime):

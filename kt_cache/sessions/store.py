@@ -80,6 +80,17 @@ class SessionStore:
             return self.store.remove(key)
         return self.store.replace(key, payload, lifetime)
 
+    def touch(self, session_id: str, lifetime: float) -> bool:
+        """Give a session a new lifetime and leave its data alone.
+
+        :param lifetime: seconds from now; zero and below ends the session.
+        :return: ``False`` if there is no such session any more.
+        """
+        key = self.record_key(session_id)
+        if lifetime <= 0:
+            return self.store.remove(key)
+        return self.store.touch(key, lifetime)
+
     def delete(self, session_id: str) -> bool:
         """End a session.
 

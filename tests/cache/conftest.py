@@ -1,0 +1,23 @@
+"""Fixtures of this folder."""
+
+from tests.support.stores import (
+    cache,
+    clock,
+    config,
+    proxy,
+    recorded_store,
+    stopped_cache,
+    stopped_store,
+    store,
+)
+
+__all__ = [
+    "cache",
+    "clock",
+    "config",
+    "proxy",
+    "recorded_store",
+    "stopped_cache",
+    "stopped_store",
+    "store",
+]

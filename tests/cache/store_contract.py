@@ -1,0 +1,272 @@
+"""What every store must do. A store's own tests inherit :class:`StoreContract`."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kt_cache.errors import DecodeError
+from tests.support.threads import run_threads
+
+KEYS = [
+    b"k",
+    b"",
+    b" ",
+    b"tab\tand\nline\r\nend",
+    b"\x00",
+    b"\xff\xfe\x80",
+    bytes(range(256)),
+    "schlüssel-鍵".encode(),
+    b"long" * 5_000,
+]
+PAYLOADS = [
+    b"v",
+    b"",
+    b"\x00",
+    b"\x01",
+    b"\x01" + bytes(8),
+    b"\x01 looks like an envelope",
+    b"tab\tand\nline\r\nend",
+    bytes(range(256)),
+    b"-",
+    b"0",
+    b"\x80" * 200_000,
+]
+TTLS = [None, 9.5, 60, 86400.5, 10**12]
+
+any_server_is_fine = settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+class StoreContract:
+    """Inherit this and provide a fixture ``store``: the store under test, empty."""
+
+    # ------------------------------------------------------------ bytes in, bytes out
+
+    @pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+    def test_any_key(self, store, key):
+        """Any bytes are a key: what is stored under it is found by every method."""
+        assert store.get(key) is None
+        store.set(key, b"1", 60)
+        assert store.get(key) == b"1"
+        assert store.get_many([key]) == {key: b"1"}
+        assert not store.add(key, b"x", 60)
+        assert store.replace(key, b"2", 60)
+        assert store.incr(key, 1) == 3
+        assert store.touch(key, 60)
+        assert store.keys(b"") == [key]
+        assert store.remove(key)
+        assert store.add(key, b"x", 60)
+        assert store.remove_many([key]) == 1
+        assert store.get(key) is None
+
+    @pytest.mark.parametrize("ttl", TTLS)
+    @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+    def test_any_payload(self, store, payload, ttl):
+        """Any bytes are a payload and come back as they were, with every time to live."""
+        store.set(b"set", payload, ttl)
+        store.set_many({b"many": payload}, ttl)
+        assert store.add(b"add", payload, ttl)
+        store.set(b"replace", b"old", 60)
+        assert store.replace(b"replace", payload, ttl)
+        store.set(b"touch", payload, 60)
+        assert store.touch(b"touch", ttl)
+        found = store.get_many([b"set", b"many", b"add", b"replace", b"touch"])
+        assert found == dict.fromkeys([b"set", b"many", b"add", b"replace", b"touch"], payload)
+        assert type(store.get(b"set")) is bytes
+
+    @any_server_is_fine
+    @given(rows=st.dictionaries(st.binary(max_size=40), st.binary(max_size=60), max_size=8))
+    def test_many_round_trip(self, store, rows):
+        """get_many returns exactly what set_many stored."""
+        store.flush()
+        store.set_many(rows, 60)
+        assert store.get_many([*rows, b"\xff not there"]) == rows
+        assert sorted(store.keys(b"")) == sorted(rows)
+        assert store.remove_many(rows) == len(rows)
+        assert store.get_many(rows) == {}
+
+    # ------------------------------------------------------------ one method after the other
+
+    def test_missing(self, store):
+        """A missing record is an answer, never an exception."""
+        assert store.get(b"k") is None
+        assert store.get_many([b"k", b"l"]) == {}
+        assert store.replace(b"k", b"v", 60) is False
+        assert store.touch(b"k", 60) is False
+        assert store.touch(b"k", None) is False
+        assert store.incr(b"k", 1) is None
+        assert store.remove(b"k") is False
+        assert store.remove_many([b"k", b"l"]) == 0
+        assert store.keys(b"") == []
+        assert store.get(b"k") is None  # none of these made one
+
+    def test_nothing_to_do(self, store):
+        """Empty collections are fine."""
+        assert store.get_many([]) == {}
+        assert store.set_many({}, 60) is None
+        assert store.remove_many([]) == 0
+
+    def test_set_replaces(self, store):
+        """Storing again replaces value and time to live."""
+        store.set(b"k", b"1", 0.2)
+        store.set(b"k", b"2", None)
+        store.set_many({b"l": b"1"}, 0.2)
+        store.set_many({b"l": b"2"}, 60)
+        time.sleep(0.25)
+        assert store.get_many([b"k", b"l"]) == {b"k": b"2", b"l": b"2"}
+
+    def test_add(self, store):
+        """Add stores where there is nothing and changes nothing where there is something."""
+        assert store.add(b"k", b"1", 60) is True
+        assert store.add(b"k", b"2", 60) is False
+        assert store.get(b"k") == b"1"
+        store.remove(b"k")
+        assert store.add(b"k", b"3", None) is True
+        assert store.get(b"k") == b"3"
+
+    def test_replace(self, store):
+        """Replace stores only where there is something."""
+        assert store.replace(b"k", b"1", 60) is False
+        store.set(b"k", b"1", 60)
+        assert store.replace(b"k", b"2", 60) is True
+        assert store.get(b"k") == b"2"
+
+    def test_touch_leaves_the_payload(self, store):
+        """Touch changes the time to live and nothing else."""
+        store.set_many({b"k": b"v", b"n": b"5"}, 1)
+        assert store.touch(b"k", 60) is True
+        assert store.touch(b"n", 60) is True
+        time.sleep(2.01)
+        assert store.get_many([b"k", b"n"]) == {b"k": b"v", b"n": b"5"}
+        assert store.touch(b"k", 0.1) is True
+        time.sleep(0.15)
+        assert store.get(b"k") is None
+
+    @pytest.mark.parametrize(
+        ("start", "delta", "end"),
+        [(0, 1, 1), (5, -7, -2), (-3, 3, 0), (2**62, 2**62, 2**63), (9, 0, 9), (0, -(2**70), None)],
+    )
+    def test_incr(self, store, start, delta, end):
+        """Incr adds, below zero and beyond 64 bits too, and stores ASCII decimal digits."""
+        end = start + delta if end is None else end
+        store.set(b"n", b"%d" % start, 60)
+        assert store.incr(b"n", delta) == end
+        assert store.get(b"n") == b"%d" % end
+
+    @pytest.mark.parametrize("payload", [b"", b"-", b"1.5", b"1_0", b"5 ", b"\x81\x80", b"--5"])
+    def test_incr_of_something_else(self, store, payload):
+        """What is not a counter is refused and stays as it was."""
+        store.set(b"k", payload, 60)
+        with pytest.raises(DecodeError):
+            store.incr(b"k", 1)
+        assert store.get(b"k") == payload
+
+    def test_removals(self, store):
+        """Removals tell how much there was, and remove no more than named."""
+        store.set_many({b"a": b"1", b"b": b"2", b"c": b"3"}, 60)
+        assert store.remove(b"a") is True
+        assert store.remove(b"a") is False
+        assert store.remove_many([b"a", b"b", b"missing"]) == 1
+        assert store.get_many([b"a", b"b", b"c"]) == {b"c": b"3"}
+
+    def test_remove_many_thousands(self, store):
+        """Any number of records is removed in one call."""
+        rows = {b"%d" % number: b"v" for number in range(2_500)}
+        store.set_many(rows, 60)
+        assert store.remove_many(rows) == 2_500
+        assert store.keys(b"") == []
+
+    def test_keys(self, store):
+        """Keys lists by prefix, byte for byte; the empty prefix lists all."""
+        names = [b"a:1", b"a:2", b"a", b"b:1", b"\xff\x00:1", b"\xff\x00\n", b"a.1"]
+        store.set_many(dict.fromkeys(names, b"v"), 60)
+        assert sorted(store.keys(b"")) == sorted(names)
+        assert sorted(store.keys(b"a:")) == [b"a:1", b"a:2"]
+        assert sorted(store.keys(b"\xff\x00")) == [b"\xff\x00\n", b"\xff\x00:1"]
+        assert store.keys(b"a:1") == [b"a:1"]
+        assert store.keys(b"c") == []
+
+    def test_flush(self, store):
+        """Flush removes everything."""
+        store.set_many({b"a": b"1", b"kt-session-x": b"2"}, None)
+        store.flush()
+        assert store.keys(b"") == []
+        store.flush()
+
+    # ------------------------------------------------------------ time
+
+    def test_missing_when_its_time_is_over(self, store):
+        """From the moment its time is over a record is missing for each method that looks."""
+        names = [b"get", b"add", b"touch", b"never", b"incr"]
+        store.set_many(dict.fromkeys(names, b"v"), 0.3)
+        time.sleep(0.35)
+        assert store.get(b"get") is None
+        assert store.get_many(names) == {}
+        assert store.touch(b"touch", 60) is False
+        assert store.touch(b"never", None) is False
+        assert store.incr(b"incr", 1) is None
+        assert store.add(b"add", b"new", 60) is True
+        assert store.get_many(names) == {b"add": b"new"}
+
+    def test_not_missing_before(self, store):
+        """Until its time is over a record is there, and add and touch see it."""
+        store.set_many({b"k": b"v", b"l": b"v"}, 60)
+        assert store.get(b"k") == b"v"
+        assert store.add(b"k", b"w", 60) is False
+        assert store.touch(b"l", 60) is True
+
+    def test_incr_keeps_the_time(self, store):
+        """A counter that is added to still ends in its time, and one for ever never."""
+        began = time.monotonic()
+        store.set(b"ends", b"1", 1)
+        store.set(b"stays", b"1", None)
+        while store.incr(b"ends", 1) is not None:
+            assert time.monotonic() - began < 3
+            assert store.incr(b"stays", 1) > 1
+            time.sleep(0.02)
+        assert time.monotonic() - began >= 1
+        assert store.get(b"ends") is None
+        assert store.get(b"stays") is not None
+
+    # ------------------------------------------------------------ many at once
+
+    def test_one_add_wins(self, store):
+        """Of many who add the same key at the same moment exactly one does."""
+        for number in range(10):
+            key = b"race-%d" % number
+            results = run_threads(8, lambda me, key=key: store.add(key, b"%d" % me, 60))
+            (winner,) = [me for me, won in enumerate(results) if won]
+            assert store.get(key) == b"%d" % winner
+
+    def test_no_increment_is_lost(self, store):
+        """Increments by many at once all count."""
+        store.set(b"n", b"0", 60)
+        results = run_threads(8, lambda me: [store.incr(b"n", 1) for _ in range(50)])
+        assert store.get(b"n") == b"400"
+        assert sorted(number for result in results for number in result) == list(range(1, 401))
+
+    def test_no_revival(self, store):
+        """A record removed while others change it is gone for good."""
+        for _ in range(10):
+            store.set(b"n", b"0", 60)
+            gone = threading.Event()
+
+            def work(me, gone=gone):
+                if me == 0:
+                    time.sleep(0.002)
+                    store.remove(b"n")
+                    gone.set()
+                    return
+                while not gone.is_set():
+                    store.incr(b"n", 1)
+                    store.touch(b"n", 60)
+                    store.replace(b"n", b"5", 60)
+
+            run_threads(4, work)
+            assert store.get(b"n") is None

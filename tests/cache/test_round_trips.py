@@ -1,0 +1,96 @@
+"""How often each call asks the server, counted by a proxy in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from kt_cache.cache import Cache, Codec
+from kt_cache.sessions import SessionStore
+from tests.support.recording import read_request
+from tests.support.stores import StoppedClock
+
+HUNDRED = {f"key {number}": f"value {number}" for number in range(100)}
+
+CALLS = {
+    "get": (lambda cache: cache.get("k"), 1),
+    "get, missing": (lambda cache: cache.get("missing"), 1),
+    "get_many of 100": (lambda cache: cache.get_many(HUNDRED), 1),
+    "get_many of none": (lambda cache: cache.get_many([]), 0),
+    "has": (lambda cache: cache.has("k"), 1),
+    "set": (lambda cache: cache.set("k", "v", 60), 1),
+    "set of 1 MB": (lambda cache: cache.set("k", "v" * 10**6, 60), 1),
+    "set, no time left": (lambda cache: cache.set("k", "v", 0), 1),
+    "set_many of 100": (lambda cache: cache.set_many(HUNDRED, 60), 1),
+    "set_many of 100, no time left": (lambda cache: cache.set_many(HUNDRED, 0), 1),
+    "set_many of none": (lambda cache: cache.set_many({}, 60), 0),
+    "add": (lambda cache: cache.add("new", "v", 60), 1),
+    "add, no time left": (lambda cache: cache.add("new", "v", 0), 1),
+    "delete": (lambda cache: cache.delete("k"), 1),
+    "delete_many of 100": (lambda cache: cache.delete_many(HUNDRED), 1),
+    "delete_many of 2,500": (lambda cache: cache.delete_many(range(2_500)), 3),
+    "touch": (lambda cache: cache.touch("k", 60), 2),
+    "touch, missing": (lambda cache: cache.touch("missing", 60), 1),
+    "incr": (lambda cache: cache.incr("n"), 2),
+    "incr, missing": (lambda cache: cache.incr("missing"), 1),
+    "clear of nothing": (lambda cache: Cache(cache.store, cache.codec, prefix="x").clear(), 1),
+    "flush": (lambda cache: cache.flush(), 1),
+}
+
+SESSION_CALLS = {
+    "load": lambda sessions: sessions.load("id"),
+    "load, missing": lambda sessions: sessions.load("missing"),
+    "create": lambda sessions: sessions.create("new", {"a": 1}, 60),
+    "save": lambda sessions: sessions.save("id", {"a": 2}, 60),
+    "save, missing": lambda sessions: sessions.save("missing", {"a": 2}, 60),
+    "save, no time left": lambda sessions: sessions.save("id", {}, 0),
+    "exists": lambda sessions: sessions.exists("id"),
+    "delete": lambda sessions: sessions.delete("id"),
+}
+
+
+@pytest.fixture
+def cache(recorded_store, proxy):
+    cache = Cache(recorded_store, Codec())
+    cache.set_many({"k": "v", "n": 1}, 60)
+    SessionStore(recorded_store, Codec("json")).create("id", {"a": 1}, 60)
+    proxy.forget()
+    return cache
+
+
+@pytest.mark.parametrize(("call", "trips"), CALLS.values(), ids=list(CALLS))
+def test_cache(cache, proxy, call, trips):
+    """Each call of the cache takes as many round trips as promised."""
+    call(cache)
+    assert proxy.trips == trips
+
+
+@pytest.mark.parametrize("call", SESSION_CALLS.values(), ids=list(SESSION_CALLS))
+def test_session(cache, proxy, call):
+    """Each call of the session store takes one round trip."""
+    call(SessionStore(cache.store, Codec("json")))
+    assert proxy.trips == 1
+
+
+def test_add_of_a_taken_key(cache, proxy):
+    """Add that is refused takes a second trip, to see whether the holder's time is over."""
+    assert not cache.add("k", "v", 60)
+    assert [read_request(request)[0].command for request in proxy.requests] == ["add", "get_bulk"]
+
+
+def test_add_over_a_record_past_its_time(cache, proxy):
+    """Add over a record that the server holds past its deadline takes three trips."""
+    clock = StoppedClock()
+    store = type(cache.store)(cache.store.config, clock=clock)
+    store.set(b"k", b"\x81v", 30)
+    clock.now += 30.1
+    proxy.forget()
+    assert store.add(b"k", b"\x81w", 30)
+    assert proxy.trips == 3
+
+
+def test_bulk_calls_name_everything_once(cache, proxy):
+    """One trip really carries all hundred."""
+    cache.set_many(HUNDRED, 60)
+    assert cache.get_many(HUNDRED) == HUNDRED
+    cache.delete_many(HUNDRED)
+    assert [len(read_request(request)) for request in proxy.requests] == [100, 100, 100]

@@ -1,0 +1,175 @@
+"""What the CACHES setting may say, and what is said about mistakes in it."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+
+from kt_cache.cache import STORE_OPTIONS
+from kt_cache.django import KyotoTycoonCache
+from kt_cache.errors import KTError
+from kt_cache.serializers import Serializer
+from kt_cache.transport import get_pool
+from tests.django.conftest import BACKEND
+
+EXAMPLES = {
+    "connect_timeout": 1,
+    "read_timeout": 2.5,
+    "call_timeout": 4,
+    "max_size": 7,
+    "max_waiting": 0,
+    "max_idle": 60,
+    "max_lifetime": 600,
+}
+
+
+class TestLocation:
+    @pytest.mark.parametrize("form", ["{}", "kt://{}", "kt://{}/", "kt://{}/0", "{}/0"])
+    def test_forms(self, settings, location, form):
+        """Each documented form of LOCATION leads to the server."""
+        settings.CACHES = {"default": {"BACKEND": BACKEND, "LOCATION": form.format(location)}}
+        caches["default"].set("k", "v")
+        assert caches["default"].get("k") == "v"
+
+    def test_ipv6(self):
+        """An IPv6 address stands in brackets."""
+        backend = KyotoTycoonCache("kt://[::1]:1979/3", {})
+        assert (backend.store.config.host, backend.store.config.port) == ("::1", 1979)
+        assert backend.store.db == 3
+
+    @pytest.mark.parametrize(
+        ("location", "problem"),
+        [
+            ("", "must be 'host:port' or 'kt://host:port/db'"),
+            (["a:1978", "b:1978"], "must be 'host:port'"),
+            ("localhost:port", "port must be a number"),
+            ("localhost:0", "port must be a number"),
+            ("::1:1978", "IPv6 address in brackets"),
+            ("[::1", "IPv6 address in brackets"),
+            ("redis://localhost", "unknown scheme 'redis'"),
+            ("localhost/name", "database in the location must be its index"),
+            ("localhost/70000", "database in the location must be its index"),
+        ],
+    )
+    def test_mistakes(self, settings, location, problem):
+        """A LOCATION that is not understood is ImproperlyConfigured and says why."""
+        settings.CACHES = {"default": {"BACKEND": BACKEND, "LOCATION": location}}
+        with pytest.raises(ImproperlyConfigured, match=problem) as caught:
+            caches["default"]
+        assert str(caught.value).startswith("CACHES: ")
+
+    def test_missing(self, settings):
+        """A cache without LOCATION is ImproperlyConfigured, not a server picked silently."""
+        settings.CACHES = {"default": {"BACKEND": BACKEND}}
+        with pytest.raises(ImproperlyConfigured, match="location must be"):
+            caches["default"]
+
+
+class TestOptions:
+    def test_examples_are_complete(self):
+        """The options below are all that a store takes."""
+        assert set(EXAMPLES) == STORE_OPTIONS
+
+    def test_all_are_taken(self, make_backend):
+        """Each option reaches the connections, and the cache works with all of them set."""
+        backend = make_backend(OPTIONS={**EXAMPLES, "serializer": "json"})
+        for name, value in EXAMPLES.items():
+            assert getattr(backend.store.config, name) == value
+        backend.set("k", {"a": (1, 2)})
+        assert backend.get("k") == {"a": [1, 2]}
+
+    @pytest.mark.parametrize(
+        ("option", "hint"),
+        [
+            ("serialiser", "did you mean 'serializer'?"),
+            ("read_timout", "did you mean 'read_timeout'?"),
+            ("timeout", "did you mean '"),
+            ("MAX_ENTRIES", "known are: call_timeout, connect_timeout, max_idle,"),
+            ("CULL_FREQUENCY", "known are: "),
+            ("db", "known are: "),
+        ],
+    )
+    def test_unknown(self, settings, location, option, hint):
+        """An unknown option is ImproperlyConfigured and names it with the nearest right one."""
+        settings.CACHES = {
+            "default": {"BACKEND": BACKEND, "LOCATION": location, "OPTIONS": {option: 1}}
+        }
+        with pytest.raises(ImproperlyConfigured) as caught:
+            caches["default"]
+        assert str(caught.value).startswith(f"CACHES: unknown option {option!r}; {hint}")
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("read_timeout", "fast"),
+            ("call_timeout", 0),
+            ("connect_timeout", None),
+            ("max_size", -1),
+            ("serializer", "yaml"),
+            ("serializer", 3),
+        ],
+    )
+    def test_bad_value(self, make_backend, option, value):
+        """A value that cannot be is ImproperlyConfigured and names the option."""
+        with pytest.raises(ImproperlyConfigured, match=option):
+            make_backend(OPTIONS={option: value})
+
+    def test_the_setting_is_not_changed(self, make_backend):
+        """The dictionaries of the setting are left as they are."""
+        options = {"serializer": "json", "read_timeout": 2}
+        params = {"OPTIONS": options, "KEY_PREFIX": "p"}
+        make_backend(**params)
+        make_backend(**params)
+        assert options == {"serializer": "json", "read_timeout": 2}
+
+    def test_own_serializer(self, make_backend):
+        """A serializer object of one's own is used for everything but counters."""
+        rot = Serializer("upper", lambda value: value.upper().encode(), lambda data: data.decode())
+        backend = make_backend(OPTIONS={"serializer": rot})
+        backend.set_many({"k": "text", "n": 5})
+        assert backend.get_many(["k", "n"]) == {"k": "TEXT", "n": 5}
+
+    def test_no_server_at_start(self, settings):
+        """A site starts without its server; only a call fails, and names the address."""
+        settings.CACHES = {"default": {"BACKEND": BACKEND, "LOCATION": "127.0.0.1:9"}}
+        backend = caches["default"]
+        with pytest.raises(KTError, match=r"127\.0\.0\.1:9"):
+            backend.get("k")
+
+
+class TestSharedConnections:
+    def test_equal_settings_share(self, settings, location):
+        """Aliases of equal location and options share a pool, whatever else differs."""
+        same = {"BACKEND": BACKEND, "OPTIONS": {"read_timeout": 3}}
+        settings.CACHES = {
+            "one": {**same, "LOCATION": location},
+            "two": {**same, "LOCATION": f"kt://{location}/0", "KEY_PREFIX": "p", "TIMEOUT": 5},
+            "default": {**same, "LOCATION": location, "OPTIONS": {"read_timeout": 4}},
+        }
+        pools = {name: get_pool(caches[name].store.config) for name in settings.CACHES}
+        assert pools["one"] is pools["two"]
+        assert pools["one"] is not pools["default"]
+
+    def test_close_keeps_connections(self, make_backend):
+        """close(), which Django calls after every request, leaves the connections open."""
+        backend = make_backend(OPTIONS={"max_size": 3})
+        backend.set("k", "v")
+        before = get_pool(backend.store.config).stats
+        for _ in range(10):
+            backend.close()
+            backend.close(signal=None, sender=None)
+            assert backend.get("k") == "v"
+        after = get_pool(backend.store.config).stats
+        assert (after.connects, after.discards) == (before.connects, before.discards)
+        assert before.connects >= 1
+
+    def test_new_backend_objects_connect_no_more(self, make_backend):
+        """Django makes a backend object per thread; they use the connections there are."""
+        options = {"max_size": 4}
+        make_backend(OPTIONS=options).set("k", "v")
+        pool = get_pool(make_backend(OPTIONS=options).store.config)
+        before = pool.stats.connects
+        for _ in range(20):
+            assert make_backend(OPTIONS=options).get("k") == "v"
+        assert pool.stats.connects == before
