@@ -28,7 +28,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 10
 	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV)"
 
-demo: $(package) ## Run the example site on the included server; ONCE=1 ends it after the walk
+demo: $(package) ## Run the example sites on the included server; ONCE=1 ends them after the walk
 	@$(python) -m testproject.demo
 
 test: $(tests) ## Run the tests; ARGS='-x tests/testproject' is passed on to pytest
@@ -69,8 +69,8 @@ $(made):
 	@touch $@
 
 $(package): $(made) pyproject.toml
-	@echo "Installing kt_cache with Django and what its server uses ..."
-	@$(pip) install --editable '.[django,server]' $(progress)
+	@echo "Installing kt_cache with Django, Flask and what its server uses ..."
+	@$(pip) install --editable '.[django,flask,server]' $(progress)
 	@touch $@
 
 $(tests): $(package) pyproject.toml

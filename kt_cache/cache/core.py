@@ -179,9 +179,10 @@ class Cache:
         return self.store.remove_many([self.make_key(key, version) for key in keys])
 
     def clear(self) -> int:
-        """Remove this cache's values, all versions of them, and nobody else's.
+        """Remove this cache's values, all versions of them.
 
-        These are the keys under ``PREFIX:``. A custom key function may put keys anywhere, so with
+        These are the keys under ``PREFIX:``, so also those of a cache whose prefix begins with
+        this one and a colon. A custom key function may put keys anywhere, so with
         one it is every record of the database but the sessions.
 
         :return: how many there were.

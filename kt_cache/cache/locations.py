@@ -68,8 +68,8 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
 def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:
     if parts.query or parts.fragment or _strange(parts.netloc):
         raise ConfigError("a kt:// location has a host, a port and a database, nothing else")
-    if parts.netloc.count(":") > 1 and "[" not in parts.netloc:
-        raise ConfigError(f"the location's port cannot be told from its host; {_IPV6_HINT}")
+    if (parts.netloc.count(":") > 1) != ("[" in parts.netloc):
+        raise ConfigError(f"the location's host and port are not understood; {_IPV6_HINT}")
     try:
         port = _DEFAULT_PORT if parts.port is None else parts.port
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""``python -m testproject.demo``: the example site, walked through from the outside."""
+"""``python -m testproject.demo``: the example sites, walked through from the outside."""

@@ -1,4 +1,4 @@
-"""Start the included server and the Django site, walk through the site, and keep it up.
+"""Start the included server and two sites, walk through both, and keep them up.
 
 ``ONCE=1`` in the environment ends everything after the walk. The exit status is 0 if every
 step was as it should be, 1 if not.
@@ -20,9 +20,10 @@ from typing import NoReturn
 
 from kt_cache import EmbeddedServer, KTError
 from testproject.demo.children import ChildError
-from testproject.demo.site import Site
+from testproject.demo.site import DjangoSite, FlaskSite, Site
+from testproject.demo.steps import StepError
 from testproject.demo.table import table
-from testproject.demo.walk import StepError, Walk
+from testproject.demo.walk import Walk
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CHECK_SECONDS = 0.5
@@ -58,52 +59,59 @@ def main() -> int:
 
 
 def demonstrate(directory: Path, stack: ExitStack, *, stay: bool) -> int:
-    """Start the two programs, take the walk, say what happened, and stay if asked to."""
+    """Start the three programs, take the walk, say what happened, and stay if asked to."""
     say(f"Everything of this run is kept in {directory} and removed at the end.")
     database = directory / "demo.sqlite"
     server = EmbeddedServer("included", database=str(database), quiet=True)
     stack.callback(server.stop)
-    site: Site | None = None
+    sites: list[Site] = []
     try:
         say("Starting the included server ...")
         server.run()
         cache_url = f"kt://{server.host}:{server.port}"
         say(f"  {cache_url}, database {database.name}")
-        say("Starting the Django site, after a user database and the user demo are made ...")
-        site = Site(directory, cache_url)
-        stack.callback(site.child.stop)
-        site.start()
-        say(f"  {site.url}")
-        say("Walking through the site ...")
-        # The cache of this process is then the site's: same server, same keys.
-        os.environ.update(site.environment)
-        walk = Walk(site.url, server, say)
+        django, flask = DjangoSite(directory, cache_url), FlaskSite(directory, cache_url)
+        say("Starting the Flask site, and the Django site with a user database ...")
+        sites += [django, flask]
+        for site in (flask, django):
+            stack.callback(site.child.stop)
+            site.start()
+        for site in sites:
+            say(f"  {site.wait_until_ready()}")
+        say("Walking through the sites ...")
+        # The cache of this process is then the Django site's: same server, same keys.
+        os.environ.update(django.environment)
+        walk = Walk(django.url, flask.url, server, say)
         walk.run()
     except ChildError as failed:
         say(f"\nFAILED: {failed}")
         return 1
     except (StepError, KTError, HTTPException, OSError) as failed:
         say(f"\nFAILED: {str(failed) or type(failed).__name__}")
-        if site is not None:
+        for site in sites:
             say(site.child.report("was running"))
         return 1
     say()
     say(table(walk.rows))
-    return _stay_up(site, cache_url) if stay else 0
+    return _stay_up(sites, cache_url) if stay else 0
 
 
-def _stay_up(site: Site, cache_url: str) -> int:
+def _stay_up(sites: list[Site], cache_url: str) -> int:
     try:
-        say(f"\nThe site stays up at {site.url} - log in as demo with the password demo.")
-        say(f"Its cache server is {cache_url}. Press Ctrl-C to end both.")
+        say()
+        for site in sites:
+            say(f"The {site.name} site stays up at {site.url}")
+        say("Log in as demo with the password demo; the Flask site takes any name.")
+        say(f"Their cache server is {cache_url}. Press Ctrl-C to end everything.")
         while True:
             time.sleep(CHECK_SECONDS)
-            site.child.check()
+            for site in sites:
+                site.child.check()
     except ChildError as failed:
         say(f"\n{failed}")
         return 1
     except Stopped as stopped:
-        say("\nStopping both.")
+        say("\nStopping everything.")
         return 0 if stopped.signum == signal.SIGINT else 128 + stopped.signum
 
 

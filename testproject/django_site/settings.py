@@ -51,6 +51,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [REPOSITORY / "testproject" / "shared"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import cache_page
 
-from testproject.django_site import slow
+from testproject import slow
 from testproject.django_site.counter import count_hit
 
 

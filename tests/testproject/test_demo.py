@@ -17,26 +17,35 @@ from pathlib import Path
 import pytest
 
 from testproject.demo.children import Child, ChildError
+from testproject.demo.steps import StepError, expect, expect_between
 from testproject.demo.table import Row, table
-from testproject.demo.walk import StepError, expect, expect_between
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "testproject.demo"]
 DEMO_SECONDS = 120
 ROWS = [
-    "log in",
-    "session",
-    "slow report (cache_page)",
-    "template fragment ({% cache %})",
-    "hit counter (add, incr)",
-    "the same records, direct client",
-    "the counter, direct client",
-    "session id",
-    "server stopped",
-    "server started again: session",
-    "server started again: report",
-    "server started again: counter",
-    "log out",
+    "Django: log in",
+    "Django: session",
+    "Django: slow report (cache_page)",
+    "Django: template fragment ({% cache %})",
+    "Django: hit counter (add, incr)",
+    "Django: the same records, direct client",
+    "Django: the counter, direct client",
+    "Django: session id",
+    "Flask: log in",
+    "Flask: session",
+    "Flask: slow report (get, set)",
+    "Flask: counter of both sites (incr)",
+    "Flask: session id",
+    "Django: server stopped",
+    "Flask: server stopped",
+    "Django: server started again: session",
+    "Django: server started again: report",
+    "Django: server started again: counter",
+    "Flask: server started again: session",
+    "Flask: server started again: report",
+    "Django: log out",
+    "Flask: log out",
 ]
 
 
@@ -64,22 +73,31 @@ def test_every_step_passes_and_is_in_the_table(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.partition("what was seen\n")[2].splitlines()[1:]
     assert [re.split(r"\s{2,}", line)[0] for line in lines] == ROWS
-    report = next(line for line in lines if line.startswith("slow report"))
-    cold, warm = (float(ms.replace(",", "")) for ms in re.findall(r"([\d,.]+) ms", report))
-    assert cold >= 1000
-    assert warm < cold / 2
+    for site in ("Django", "Flask"):
+        report = next(line for line in lines if line.startswith(f"{site}: slow report"))
+        cold, warm = (float(ms.replace(",", "")) for ms in re.findall(r"([\d,.]+) ms", report))
+        assert cold >= 1000
+        assert warm < cold / 2
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("sabotage", "messages"),
+    ("command", "sabotage", "messages"),
     [
         pytest.param(
+            "runserver",
             "os.write(1, b'no site today'); os._exit(3)",
             ["The Django site ended with status 3", "no site today"],
-            id="site does not start",
+            id="Django site does not start",
         ),
         pytest.param(
+            "flask",
+            "os.write(1, b'no site today'); os._exit(3)",
+            ["The Flask site ended with status 3", "no site today"],
+            id="Flask site does not start",
+        ),
+        pytest.param(
+            "runserver",
             "time.sleep = lambda seconds: None",
             [
                 "seconds for the cold report: expected 1.000 to 20.000",
@@ -90,14 +108,14 @@ def test_every_step_passes_and_is_in_the_table(tmp_path: Path) -> None:
     ],
 )
 def test_a_failure_is_said_with_what_the_site_printed(
-    tmp_path: Path, sabotage: str, messages: list[str]
+    tmp_path: Path, command: str, sabotage: str, messages: list[str]
 ) -> None:
     """Status 1, what went wrong, the site's own words, and nothing left on disk."""
-    # Python runs this file first in every process; it strikes only in the site's.
+    # Python runs this file first in every process; it strikes only in one site's.
     library = tmp_path / "library"
     library.mkdir()
     (library / "sitecustomize.py").write_text(
-        f"import os, sys, time\nif 'runserver' in sys.orig_argv:\n    {sabotage}\n"
+        f"import os, sys, time\nif {command!r} in sys.orig_argv:\n    {sabotage}\n"
     )
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -111,8 +129,10 @@ def test_a_failure_is_said_with_what_the_site_printed(
 
 
 @contextmanager
-def staying_demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A demonstration that stays up, and the ports of its site and its server."""
+def running_demo(
+    tmp_path: Path, until: str
+) -> Iterator[tuple[subprocess.Popen[str], list[str], list[int]]]:
+    """A demonstration that said ``until``, its lines, and the ports of its server and sites."""
     environment = demo_environment(tmp_path, ONCE="0")
     with subprocess.Popen(
         DEMO, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
@@ -120,14 +140,15 @@ def staying_demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[i
         too_late = threading.Timer(DEMO_SECONDS, process.kill)
         too_late.start()
         try:
-            ports = []
+            lines: list[str] = []
             assert process.stdout is not None
             for line in process.stdout:
-                if line.startswith(("The site stays up", "Its cache server is")):
-                    ports += [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", line)]
-                if "Ctrl-C" in line:
+                lines.append(line)
+                if until in line:
                     break
-            yield process, ports
+            started = "".join(line for line in lines if re.match("  (kt|http)://", line))
+            ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", started)]
+            yield process, lines, ports
         finally:
             too_late.cancel()
             process.kill()
@@ -141,29 +162,35 @@ def accepts(port: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    ("signum", "status"),
-    [pytest.param(signal.SIGINT, 0, id="ctrl-c"), pytest.param(signal.SIGTERM, 143, id="term")],
-)
-def test_it_stays_up_until_told_to_end_both(
-    tmp_path: Path, signum: signal.Signals, status: int
-) -> None:
-    """Without ONCE the site stays up; a signal ends the site and the server with it."""
-    with staying_demo(tmp_path) as (process, ports):
-        assert len(ports) == 2
+def test_it_stays_up_until_ctrl_c(tmp_path: Path) -> None:
+    """Without ONCE the sites stay up after the walk; Ctrl-C ends them and the server."""
+    with running_demo(tmp_path, until="Press Ctrl-C") as (process, lines, ports):
+        assert len(ports) == 3
         assert all(accepts(port) for port in ports)
-        process.send_signal(signum)
-        assert process.wait(30) == status
+        said = "".join(line for line in lines if "stays up at" in line)
+        assert re.findall(r"The (\w+) site stays up at http://127", said) == ["Django", "Flask"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert not any(accepts(port) for port in ports)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_in_the_middle_of_the_walk_if_told_to(tmp_path: Path) -> None:
+    """SIGTERM ends everything at once, with the status that a shell expects."""
+    with running_demo(tmp_path, until="ok  Django: log in") as (process, _lines, ports):
+        assert len(ports) == 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
         assert not any(accepts(port) for port in ports)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_its_children_end_even_if_it_is_killed(tmp_path: Path) -> None:
-    """No site and no server are left when the demonstration had no chance to end them."""
-    with staying_demo(tmp_path) as (process, ports):
+    """No site and no server is left when the demonstration had no chance to end them."""
+    with running_demo(tmp_path, until="Walking through") as (process, _lines, ports):
         process.kill()
         process.wait(30)
-    assert len(ports) == 2
+    assert len(ports) == 3
     deadline = time.monotonic() + 30
     while any(accepts(port) for port in ports):
         assert time.monotonic() < deadline

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-
-from django.utils import timezone
+from datetime import datetime, timezone
 
 REPORT_SECONDS = 1.0
 HEADLINES_SECONDS = 0.6
@@ -27,4 +26,4 @@ def latest_headlines() -> Iterator[str]:
     papers = ("The Morning Post", "The Daily Courier", "The Evening Star")
     for paper in papers:
         time.sleep(HEADLINES_SECONDS / len(papers))
-        yield f"{paper}, asked at {timezone.now():%H:%M:%S.%f}"
+        yield f"{paper}, asked at {datetime.now(timezone.utc):%H:%M:%S.%f}"

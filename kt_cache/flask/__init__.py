@@ -1,0 +1,11 @@
+"""Floor 5: Flask's words for the cache and the sessions.
+
+:class:`KTCache` and :class:`KTSession` are extensions of their own; :class:`KyotoTycoonCache` is a
+cachelib backend, for Flask-Caching, Flask-Session and whatever else takes one.
+"""
+
+from kt_cache.flask.backend import KyotoTycoonCache
+from kt_cache.flask.extension import KTCache
+from kt_cache.flask.sessions import KTSession, KTSessionInterface
+
+__all__ = ["KTCache", "KTSession", "KTSessionInterface", "KyotoTycoonCache"]

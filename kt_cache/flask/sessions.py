@@ -1,0 +1,205 @@
+"""Server-side sessions for Flask."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, Request, Response
+from flask.json.tag import TaggedJSONSerializer
+from flask.sessions import SessionInterface, SessionMixin
+from werkzeug.datastructures import CallbackDict
+
+from kt_cache.cache import STORE_OPTIONS, Codec, open_store
+from kt_cache.errors import DecodeError
+from kt_cache.flask.settings import options_from, url_from
+from kt_cache.serializers import Serializer
+from kt_cache.sessions import SessionStore
+
+__all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
+
+_ID_BYTES = 32
+_LONGEST_ID = 256  # characters of a cookie that are worth a look
+
+
+class ServerSession(CallbackDict[str, Any], SessionMixin):
+    """A session whose data is on the server; the cookie carries nothing but its id.
+
+    :param data: the session's data.
+    :param session_id: ``None`` for a session that is not stored yet.
+    :param has_cookie: whether the visitor sent a session cookie, of whatever worth.
+    """
+
+    def __init__(
+        self,
+        data: dict[str, Any] | None = None,
+        session_id: str | None = None,
+        *,
+        has_cookie: bool = False,
+    ) -> None:
+        super().__init__(data, ServerSession._changed)
+        self.session_id = session_id
+        self.has_cookie = has_cookie
+        self.new = session_id is None
+        self.modified = False
+        self.accessed = False
+
+    # Flask's request context notes every access since 3.1.3; before, a session has to do it.
+
+    def _changed(self) -> None:
+        self.modified = True
+        self.accessed = True
+
+    def __getitem__(self, key: str) -> Any:
+        self.accessed = True
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.accessed = True
+        return super().__contains__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        self.accessed = True
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.accessed = True
+        return super().__len__()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or ``default``."""
+        self.accessed = True
+        return super().get(key, default)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to keep; that it would be permanent is not."""
+        return any(name != "_permanent" for name in self)
+
+
+class KTSessionInterface(SessionInterface):
+    """Keeps sessions in a :class:`~kt_cache.sessions.SessionStore`.
+
+    An id that the store does not know is never taken over: the visitor gets a new one. A session
+    deleted while a request ran is not revived by that request. A failing store raises.
+
+    :param store: where the sessions are.
+    """
+
+    session_class = ServerSession
+
+    def __init__(self, store: SessionStore) -> None:
+        self.store = store
+
+    def open_session(self, app: Flask, request: Request) -> ServerSession:
+        """Return the session that the request's cookie names, or a new one."""
+        session_id = request.cookies.get(self.get_cookie_name(app))
+        if not session_id:
+            return self.session_class(has_cookie=session_id is not None)
+        data = None if len(session_id) > _LONGEST_ID else self.store.load(session_id)
+        if data is None:
+            return self.session_class(has_cookie=True)
+        return self.session_class(data, session_id, has_cookie=True)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Store what changed and set the cookie, as Flask's own sessions do."""
+        if not isinstance(session, ServerSession):
+            return  # it could not be opened, and this is the answer that says so
+        if session.accessed:
+            response.vary.add("Cookie")
+        if not session.has_data:
+            self._end(app, session, response)
+        elif self.should_set_cookie(app, session) and self._store(app, session):
+            response.set_cookie(
+                self.get_cookie_name(app),
+                session.session_id or "",
+                expires=self.get_expiration_time(app, session),
+                **self._cookie_scope(app),
+            )
+            response.vary.add("Cookie")
+
+    def _store(self, app: Flask, session: ServerSession) -> bool:
+        """Store the session; return ``False`` if it was deleted meanwhile.
+
+        Then its cookie is left alone: the visitor may have a new one, from another request.
+        """
+        lifetime = app.permanent_session_lifetime.total_seconds()
+        if session.session_id is None:
+            session.session_id = self._create(dict(session), lifetime)
+            return True
+        if session.modified:
+            return self.store.save(session.session_id, dict(session), lifetime)
+        return self.store.touch(session.session_id, lifetime)
+
+    def _create(self, data: dict[str, Any], lifetime: float) -> str:
+        while True:
+            session_id = secrets.token_urlsafe(_ID_BYTES)
+            if self.store.create(session_id, data, lifetime):
+                return session_id
+
+    def _end(self, app: Flask, session: ServerSession, response: Response) -> None:
+        """Remove a session that was emptied; one that never had data leaves no trace."""
+        if not session.modified or not session.has_cookie:
+            return
+        if session.session_id is not None:
+            self.store.delete(session.session_id)
+        response.delete_cookie(self.get_cookie_name(app), **self._cookie_scope(app))
+        response.vary.add("Cookie")
+
+    def _cookie_scope(self, app: Flask) -> dict[str, Any]:
+        scope = {
+            "domain": self.get_cookie_domain(app),
+            "path": self.get_cookie_path(app),
+            "secure": self.get_cookie_secure(app),
+            "httponly": self.get_cookie_httponly(app),
+            "samesite": self.get_cookie_samesite(app),
+        }
+        if hasattr(self, "get_cookie_partitioned"):  # since Flask 3.1
+            scope["partitioned"] = self.get_cookie_partitioned(app)
+        return scope
+
+
+class KTSession:
+    """Server-side sessions for one or several Flask apps.
+
+    Configuration: ``KT_SESSION_URL`` (else ``KT_CACHE_URL``) and ``KT_SESSION_OPTIONS`` (timeouts
+    and limits); cookie and lifetime by Flask's own settings.
+
+    :param app: as for :meth:`init_app`.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Make this the app's session interface.
+
+        :raises ConfigError: if the configuration lacks the URL or is not understood.
+        """
+        url = url_from(app, "KT_SESSION_URL", "KT_CACHE_URL")
+        store = open_store(url, options_from(app, "KT_SESSION_OPTIONS", STORE_OPTIONS))
+        app.session_interface = KTSessionInterface(SessionStore(store, Codec(_TAGGED_JSON)))
+
+
+_tagged = TaggedJSONSerializer()
+# Django's sessions are JSON too. On a database shared with them, an id of theirs is none of ours,
+# nor the other way round.
+_MARK = b"flask:"
+
+
+def _encode(value: Any) -> bytes:
+    return _MARK + _tagged.dumps(value).encode()
+
+
+def _decode(data: bytes) -> Any:
+    if not data.startswith(_MARK):
+        raise DecodeError("not a Flask session")
+    try:
+        return _tagged.loads(data[len(_MARK) :].decode())
+    except Exception as error:
+        raise DecodeError("not Flask's tagged JSON") from error
+
+
+_TAGGED_JSON = Serializer("flask-tagged-json", _encode, _decode)

@@ -1,0 +1,40 @@
+"""What the extensions read from ``app.config``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from kt_cache.cache import check_options
+from kt_cache.errors import ConfigError
+
+__all__ = ["options_from", "url_from"]
+
+
+def url_from(app: Flask, *names: str) -> str:
+    """Return the first of these settings that is set.
+
+    :raises ConfigError: if none is.
+    """
+    for name in names:
+        if app.config.get(name):
+            return str(app.config[name])
+    setting = " or ".join(f"app.config[{name!r}]" for name in names)
+    raise ConfigError(f"set {setting} to the server, such as 'kt://127.0.0.1:1978'")
+
+
+def options_from(app: Flask, name: str, known: frozenset[str]) -> dict[str, Any]:
+    """Return a setting that holds options; one that is not set holds none.
+
+    :param known: names of the options that may be in it.
+    :raises ConfigError: if there are others, or it holds something else.
+    """
+    options = app.config.get(name)
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ConfigError(f"app.config[{name!r}] must be a dictionary, not {options!r}")
+    check_options(options, known)
+    return dict(options)

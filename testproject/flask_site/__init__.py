@@ -1,0 +1,29 @@
+"""A small Flask site whose cache and sessions live in kt_cache.
+
+``flask --app testproject.flask_site run`` starts it. The environment variable ``KT_CACHE_URL``
+names the cache server, ``kt://127.0.0.1:1978`` if not set.
+"""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from kt_cache.flask import KTSession
+from testproject.flask_site.pages import cache, pages
+
+
+def create_app() -> Flask:
+    """Make the site."""
+    app = Flask(__name__)
+    app.config.update(
+        KT_CACHE_URL=os.environ.get("KT_CACHE_URL") or "kt://127.0.0.1:1978",
+        # The Django site's prefix: what one site stores, the other finds.
+        KT_CACHE_KEY_PREFIX="example",
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    cache.init_app(app)
+    KTSession(app)
+    app.register_blueprint(pages)
+    return app

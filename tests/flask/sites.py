@@ -1,0 +1,68 @@
+"""The small site that the session tests visit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, session
+from flask.testing import FlaskClient
+
+from kt_cache import KyotoTycoon
+from kt_cache.cache.core import PROTECTED_PREFIX
+from tests.flask.conftest import make_app
+
+
+def add_pages(app: Flask) -> Flask:
+    """Add pages that log in, show who is logged in, change the session and log out."""
+
+    @app.post("/login/<name>")
+    def login(name: str) -> str:
+        session["user"] = name
+        return "welcome"
+
+    @app.post("/login/<name>/for-long")
+    def login_for_long(name: str) -> str:
+        session["user"] = name
+        session.permanent = True
+        return "welcome"
+
+    @app.get("/")
+    def home() -> str:
+        return session.get("user", "nobody")
+
+    @app.get("/count")
+    def count() -> str:
+        session["count"] = session.get("count", 0) + 1
+        return str(session["count"])
+
+    @app.get("/about")
+    def about() -> str:
+        return "asks nothing of the session"
+
+    @app.post("/logout")
+    def logout() -> str:
+        session.clear()
+        return "goodbye"
+
+    return app
+
+
+def make_site(**config: Any) -> Flask:
+    """Return the site without sessions yet."""
+    return add_pages(make_app(**config))
+
+
+def cookies_set(answer: Any) -> list[str]:
+    """Return the Set-Cookie headers of an answer."""
+    return answer.headers.getlist("Set-Cookie")
+
+
+def session_id(visitor: FlaskClient) -> str | None:
+    """Return what the visitor's session cookie holds."""
+    cookie = visitor.get_cookie("session")
+    return cookie.value if cookie else None
+
+
+def records(client: KyotoTycoon) -> list[str]:
+    """Return the keys of the stored sessions."""
+    return client.match_prefix(PROTECTED_PREFIX)
