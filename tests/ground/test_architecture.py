@@ -41,7 +41,6 @@ BESIDE = {
     "testing": {name for name, floor in FLOORS.items() if floor < 5} | {"embedded"},
     PACKAGE: {name for name, floor in FLOORS.items() if floor < 5} | {"embedded"},
 }
-ONLY_WHEN_CALLED = {("cli", "server")}
 
 # On one floor a part may stand on another; these are kept apart, but for one module.
 APART = {("django", "flask"), ("flask", "django"), ("protocol", "storage"), ("storage", "protocol")}
@@ -58,15 +57,11 @@ MAY_PACK = (
 
 @dataclass(frozen=True)
 class Import:
-    """One import of a module by another.
-
-    :param lazy: whether it happens only when a function is called.
-    """
+    """One import of a module by another."""
 
     source: str
     target: str
     line: int
-    lazy: bool
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line} imports {self.target}"
@@ -95,18 +90,12 @@ def find_imports(sources: dict[str, str], packages: set[str]) -> Iterator[Import
     """Yield every import, those for the type checker and those within functions included."""
     for source, text in sources.items():
         tree = ast.parse(text)
-        deferred = {
-            id(inner)
-            for outer in ast.walk(tree)
-            if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            for inner in ast.walk(outer)
-        }
         for node in ast.walk(tree):
             for target in _targets(node, source, source in packages):
                 if target not in sources and target.rpartition(".")[0] in sources:
                     target = target.rpartition(".")[0]
                 if target != source:
-                    yield Import(source, target, node.lineno, id(node) in deferred)
+                    yield Import(source, target, node.lineno)
 
 
 def _targets(node: ast.AST, source: str, is_package: bool) -> list[str]:
@@ -137,7 +126,6 @@ def wrong_imports(imports: list[Import]) -> list[str]:
             continue
         if above in BESIDE:
             allowed = below in BESIDE[above]
-            allowed &= each.lazy or (above, below) not in ONLY_WHEN_CALLED
         elif (above, below) in APART:
             allowed = (above, each.target) in EXCEPT
         else:
@@ -259,7 +247,6 @@ def planted(*sources: str) -> list[Import]:
         "django.cache: from kt_cache.flask import cache",
         "server.binary: from kt_cache.client import KyotoTycoon",
         "embedded: def start():\n  from kt_cache.server import Server",
-        "cli: from kt_cache.server import main",
         ": from kt_cache.django import cache",
         ": from .server import Server",
     ],
@@ -279,7 +266,7 @@ def test_wrong_imports_are_seen(source: str) -> None:
         "django.cache: from ..cache import Cache",
         "server.binary: from kt_cache.protocol import binary\nfrom kt_cache.storage import names",
         "server: from .binary import serve",
-        "cli: def main():\n  from kt_cache.server import main",
+        "cli: from kt_cache.server import main",
         "errors: import json, kt_cached",
         ": from kt_cache.client import KyotoTycoon",
     ],
