@@ -1,4 +1,4 @@
-"""Runs a program as long as standard input stays open: ``python -m kt_cache._child PROGRAM ...``.
+"""Runs a program as long as standard input stays open: ``python -IS _child.py PROGRAM ...``.
 
 The parent holds the other end of standard input. However it dies, the end of file arrives here
 and the program is ended, so it never outlives its parent. SIGTERM and SIGINT are passed on. On

@@ -18,6 +18,8 @@ logger = logging.getLogger("kt_cache.cache")
 
 KeyFunction: TypeAlias = Callable[[Any, str, int], str]
 
+_BATCH = 1000  # records that clear() removes per request, so that no request takes long
+
 PROTECTED_PREFIX = b"kt-session-"
 """Records under this prefix are not the cache's; :meth:`Cache.clear` leaves them alone.
 
@@ -80,6 +82,8 @@ class Cache:
         stored = {self.make_key(key, version): key for key in keys}
         values = {}
         for raw, payload in self.store.get_many(stored).items():
+            if raw not in stored:
+                continue  # nobody asked for it
             key = stored[raw]
             value = self._decode(key, payload, _MISSING)
             if value is not _MISSING:
@@ -188,9 +192,11 @@ class Cache:
         :return: how many there were.
         """
         if self.key_function is default_key:
-            return self.store.remove_many(self.store.keys(encode_key(f"{self.prefix}:")))
-        keys = self.store.keys(b"")
-        return self.store.remove_many([key for key in keys if not key.startswith(PROTECTED_PREFIX)])
+            keys = self.store.keys(encode_key(f"{self.prefix}:"))
+        else:
+            keys = [key for key in self.store.keys(b"") if not key.startswith(PROTECTED_PREFIX)]
+        batches = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
+        return sum(self.store.remove_many(batch) for batch in batches)
 
     def flush(self) -> None:
         """Remove every record of the database, other prefixes' and sessions included."""

@@ -16,6 +16,7 @@ import math
 from struct import Struct
 
 from kt_cache.cache.codec import is_counter
+from kt_cache.errors import ConfigError
 from kt_cache.protocol.expiry import NEVER_GIVEN
 
 __all__ = ["is_past", "relative_xt", "unwrap", "wrap"]
@@ -59,5 +60,13 @@ def is_past(deadline: float | None, stored: int, now: float) -> bool:
 
 
 def relative_xt(ttl: float | None) -> int:
-    """Return the xt to send for a time to live in seconds, rounded up; ``None`` is never."""
-    return NEVER_GIVEN if ttl is None else math.ceil(min(ttl, NEVER_GIVEN))
+    """Return the xt to send for a time to live in seconds, rounded up; ``None`` is never.
+
+    :raises ConfigError: if it is not a number.
+    """
+    if ttl is None:
+        return NEVER_GIVEN
+    try:
+        return math.ceil(min(ttl, NEVER_GIVEN))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"a timeout must be a number of seconds, not {ttl!r}") from error

@@ -14,8 +14,6 @@ from kt_cache.transport import PoolConfig, get_pool
 
 __all__ = ["KyotoStore"]
 
-_BATCH = 1000  # records removed per request, so that no request takes long
-
 
 class KyotoStore:
     """A :class:`~kt_cache.cache.store.Store` on one database of one server.
@@ -90,12 +88,10 @@ class KyotoStore:
         return bool(self._executor.run(records.remove(self.db, key)))
 
     def remove_many(self, keys: Collection[bytes]) -> int:
-        """Remove records. One round trip per thousand."""
-        pairs = [(self.db, key) for key in keys]
-        removed = 0
-        for start in range(0, len(pairs), _BATCH):
-            removed += self._executor.run(records.remove_bulk(pairs[start : start + _BATCH])) or 0
-        return removed
+        """Remove records. One round trip."""
+        if not keys:
+            return 0
+        return self._executor.run(records.remove_bulk([(self.db, key) for key in keys])) or 0
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """List the keys that begin with a prefix, in one round trip.

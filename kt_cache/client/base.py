@@ -82,15 +82,17 @@ class ClientBase:
         return self.default_db if db is None else db
 
     def _encoded(self, key: str | bytes, value: Any, encode_value: bool) -> bytes:
+        encode = self.encode_value if encode_value else as_bytes
         try:
-            return self.encode_value(value) if encode_value else as_bytes(value)
+            return encode(value)
         except KTError as error:
             error.add_context(key=key)
             raise
 
     def _decoded(self, key: str | bytes, value: bytes) -> Any:
+        decode = self.decode_value
         try:
-            return self.decode_value(value)
+            return decode(value)
         except KTError as error:
             error.add_context(key=key)
             raise

@@ -8,6 +8,7 @@ from typing import Any
 from kt_cache.client import procedures
 from kt_cache.client.base import ClientBase
 from kt_cache.client.executor import Executor
+from kt_cache.errors import ConfigError
 from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
@@ -102,7 +103,9 @@ class ProcedureMethods(ClientBase):
         :return: the new number.
         :raises ServerError: if the record is not such a counter, or missing with ``"try"``.
         """
-        origin = None if orig is None else str(orig).encode()
+        if isinstance(n, bool) or not isinstance(n, int):
+            raise ConfigError(f"increment adds whole numbers, not {n!r}")
+        origin = _origin(orig)
         xt = to_wire(expire_time)
         return self._executor.run(
             procedures.increment(self._db(db), encode_key(key), n, origin, xt)
@@ -160,6 +163,12 @@ class ProcedureMethods(ClientBase):
         :return: field -> ``int``, ``float`` or ``str``.
         """
         return _readable(self._executor.run(procedures.report()))
+
+
+def _origin(orig: int | str | None) -> bytes | None:
+    if orig is None or orig in ("try", "set") or isinstance(orig, int):
+        return None if orig is None else str(orig).encode()
+    raise ConfigError(f'orig must be a number, "try" or "set", not {orig!r}')
 
 
 def _readable(rows: dict[bytes, bytes]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class KyotoTycoonCache(BaseCache):
         return []
 
     def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
-        """Remove many values, a thousand per round trip."""
+        """Remove many values, in one round trip."""
         self._cache.delete_many(keys, version)
 
     def has_key(self, key: Any, version: int | None = None) -> bool:

@@ -35,6 +35,7 @@ _REASONS = {
     201: "Created",
     204: "No Content",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     413: "Request Entity Too Large",
     450: "Logical Inconsistency",
@@ -148,11 +149,11 @@ def error_response(error: RemoteProtocolError, *, server: str, date: str) -> byt
 class _Chunks:
     """Reads a chunked body piece by piece, so that no byte is looked at twice."""
 
-    __slots__ = ("_left", "_limit", "_parts", "_size")
+    __slots__ = ("_body", "_left", "_limit", "_size")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
+        self._body = bytearray()  # not a list of chunks: one of a byte would cost forty
         self._size = 0
         self._left = -1  # bytes missing of the current chunk; -1 between chunks
 
@@ -183,8 +184,8 @@ class _Chunks:
             if end < stop + tail:
                 return None, start
             if not self._left:
-                return b"".join(self._parts), stop + tail
-            self._parts.append(bytes(data[start:stop]))
+                return bytes(self._body), stop + tail
+            self._body += data[start:stop]
             self._left = -1
             start = stop + tail
 

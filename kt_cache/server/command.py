@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from kt_cache.errors import KTError, NotSupported
+from kt_cache.errors import ConfigError, KTError, NotSupported
 from kt_cache.protocol.framing import Limits
 from kt_cache.server.options import ServerOptions
 from kt_cache.server.server import Server
@@ -62,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULTS.read_timeout,
         metavar="SECONDS",
         help="for a client to go on with a request or to read a reply (default: %(default)g)",
+    )
+    add(
+        "--request-timeout",
+        type=float,
+        default=_DEFAULTS.request_timeout,
+        metavar="SECONDS",
+        help="for a request to arrive as a whole (default: %(default)g)",
     )
     add(
         "--idle-timeout",
@@ -123,7 +130,10 @@ def run_server(arguments: argparse.Namespace) -> int:
 
 
 def _start_log(arguments: argparse.Namespace) -> None:
-    handler = logging.FileHandler(arguments.log) if arguments.log else logging.StreamHandler()
+    try:
+        handler = logging.FileHandler(arguments.log) if arguments.log else logging.StreamHandler()
+    except OSError as error:
+        raise ConfigError(f"cannot log to {arguments.log!r}: {error.strerror}") from error
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(message)s",
         level=_LEVELS[arguments.log_level],
@@ -140,6 +150,7 @@ def _read_options(arguments: argparse.Namespace) -> ServerOptions:
         max_connections=arguments.max_connections,
         idle_timeout=arguments.idle_timeout,
         read_timeout=arguments.timeout,
+        request_timeout=arguments.request_timeout,
     )
 
 
@@ -159,10 +170,12 @@ async def _serve(options: ServerOptions, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     server = Server(options)
-    await server.start()
+    # Before it starts: opening a database may take a while, and is to be ended cleanly too.
     for name in _STOP_SIGNALS:
-        if hasattr(signal, name):
-            loop.add_signal_handler(getattr(signal, name), stop.set)
+        number = getattr(signal, name, None)
+        if number is not None and not _is_shielded(number):
+            loop.add_signal_handler(number, stop.set)
+    await server.start()
     if arguments.exit_with_stdin:
         _call_at_end_of_stdin(lambda: loop.call_soon_threadsafe(stop.set))
     _log.info("serving %d databases on %s", len(options.databases), server.address)
@@ -170,6 +183,11 @@ async def _serve(options: ServerOptions, arguments: argparse.Namespace) -> None:
         print(f"listening on {server.address}", flush=True)  # noqa: T201
     await stop.wait()
     await server.stop()
+
+
+def _is_shielded(number: int) -> bool:
+    """Tell whether ``nohup`` or the like started us so that the end of a terminal is not ours."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _call_at_end_of_stdin(callback: Callable[[], object]) -> None:

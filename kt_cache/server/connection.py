@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
     """The server's end of one connection."""
 
     __slots__ = (
+        "_began",
         "_binary",
         "_closing",
         "_ended",
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._binary = BinarySession(service)
         self._http = HttpSession(service)
         self._session: Session | None = None  # of the request that is not complete
+        self._began = 0.0  # the tick at which that request did
         self._pending = bytearray()
         self._paused = False  # the client does not read its replies
         self._closing = False
@@ -114,7 +116,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------ called by the server
 
     def check(self, tick: float) -> None:
-        """End the connection if it was silent for too long.
+        """End the connection if it was silent, or busy with one request, for too long.
 
         :param tick: the event loop's time.
         """
@@ -128,7 +130,7 @@ class Connection(asyncio.Protocol):
                 self.abort()
             self._unsent = unsent
         elif self._session:
-            if silent > options.read_timeout:
+            if silent > options.read_timeout or tick - self._began > options.request_timeout:
                 self._break_off()
         elif silent > options.idle_timeout:
             self.finish()
@@ -160,6 +162,7 @@ class Connection(asyncio.Protocol):
         while position < end and not (self._paused or self._closing):
             if session is None:
                 session = self._binary if starts_binary(data[position]) else self._http
+                self._began = self.heard
             try:
                 reply, position = session.serve(data, position, end, now)
             except Hangup as hangup:

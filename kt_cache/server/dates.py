@@ -14,12 +14,12 @@ _CYCLE_SECONDS = 146097 * 86400
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_decimal = re.compile(r"\s*([+-]?[0-9]{1,20})\s*([smhd]?)\s*", re.IGNORECASE).fullmatch
-_hexadecimal = re.compile(r"\s*0x([0-9a-f]{1,16})\s*", re.IGNORECASE).fullmatch
+_decimal = re.compile(r"([+-]?[0-9]{1,20})\s*([smhd]?)", re.IGNORECASE).fullmatch
+_hexadecimal = re.compile(r"0x([0-9a-f]{1,16})", re.IGNORECASE).fullmatch
 _w3c = re.compile(
-    r"\s*([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})"
+    r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})"
     r"(?:[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?(?:\.[0-9]+)?"
-    r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))?)?\s*"
+    r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))?)?"
 ).fullmatch
 
 
@@ -37,13 +37,14 @@ def parse_date(text: str) -> int | None:
     It may be a number, decimal with a unit (s, m, h, d) or hexadecimal, or a date as of W3CDTF,
     RFC 822 or RFC 1123. A small number is a time in 1970, never a delay.
     """
+    text = text.strip()
     if match := _decimal(text):
         return int(match[1]) * _UNITS[match[2].lower()]
     if match := _hexadecimal(text):
         return int(match[1], 16)
-    if match := _w3c(text):
-        return _from_w3c(match)
     try:
+        if match := _w3c(text):
+            return _from_w3c(match)
         parts = parsedate_tz(text)
         return mktime_tz(parts) if parts else None
     except (ValueError, OverflowError):

@@ -43,7 +43,9 @@ class HttpSession:
             raise Hangup(self._refusal(error, now)) from error
         if request is None:
             return None, start
-        if request.target.startswith(RPC_PATH):
+        if _is_from_web_page(request):
+            reply = Reply(403, [], b"web pages are not served\n", None)
+        elif request.target.startswith(RPC_PATH):
             reply = self._call(request, now)
         else:
             reply = self._serve_resource(request, now)
@@ -92,6 +94,16 @@ class HttpSession:
         except StorageError as error:
             failure = _report_failure(error)
             return Reply(failure.status, [("X-Kt-Error", failure.text)])
+
+
+def _is_from_web_page(request: HttpRequest) -> bool:
+    """Tell whether a browser sent this for a page; what a user types in is no page.
+
+    Any page in the world can send forms to a server on the visitor's machine, and so would plant
+    values there that a site unpickles.
+    """
+    headers = request.headers
+    return b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none"
 
 
 def _run(call: Call) -> Rows:

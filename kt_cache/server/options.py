@@ -24,6 +24,7 @@ class ServerOptions:
     :param max_cursors: cursors that one connection may have.
     :param idle_timeout: how long a connection may stay silent between requests.
     :param read_timeout: how long it may stay silent inside a request, or not read its replies.
+    :param request_timeout: how long a request may take to arrive, however busily it trickles in.
     :param write_buffer: unread replies beyond this size make a connection's requests wait.
     :param grace: how long connections may take to read their last replies when the server stops.
     """
@@ -37,6 +38,7 @@ class ServerOptions:
     max_cursors: int = 100
     idle_timeout: float = 3600.0
     read_timeout: float = 30.0
+    request_timeout: float = 300.0
     write_buffer: int = 2**20
     grace: float = 5.0
 

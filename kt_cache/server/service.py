@@ -59,7 +59,7 @@ class Watched(Protocol):
     heard: float
 
     def check(self, tick: float) -> None:
-        """End the connection if it was silent for too long."""
+        """End the connection if it was silent, or busy with one request, for too long."""
 
     def finish(self) -> None:
         """Carry out what was received and end the connection when its replies are read."""

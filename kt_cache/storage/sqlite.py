@@ -8,6 +8,7 @@ however it comes; the last moments before a power failure may be lost, but never
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -214,6 +215,7 @@ def _connect(path: str, *, exclusive: bool, timeout: float) -> sqlite3.Connectio
 
 
 def _connect_once(path: str, *, exclusive: bool, timeout: float) -> sqlite3.Connection:
+    _create_private(path)
     connection = sqlite3.connect(
         path, timeout=timeout, isolation_level=None, check_same_thread=False
     )
@@ -223,6 +225,14 @@ def _connect_once(path: str, *, exclusive: bool, timeout: float) -> sqlite3.Conn
         connection.close()
         raise
     return connection
+
+
+def _create_private(path: str) -> None:
+    """Create a file that is not there yet for its owner alone; what is in it is nobody else's."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError:
+        return  # it is there, or opening it will say why not
 
 
 def _prepare(connection: sqlite3.Connection, path: str, *, exclusive: bool) -> None:

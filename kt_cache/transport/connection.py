@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import math
 import socket
 import ssl
 import sys
@@ -51,6 +52,7 @@ class Connection:
         "__weakref__",
         "_enough",
         "_kernel_timeout",
+        "_plenty",
         "_read_timeout",
         "_recv",
         "_send",
@@ -68,8 +70,9 @@ class Connection:
         self._send: Callable[[bytes], int] = sock.send
         self._recv: Callable[[int], bytes] = sock.recv
         self._read_timeout = read_timeout
-        self._enough = read_timeout * (1 - _TOLERANCE)
         self._kernel_timeout = _set_kernel_timeout(sock, read_timeout)
+        self._enough = read_timeout * (1 - _TOLERANCE) if self._kernel_timeout else math.inf
+        self._plenty = 2 * self._enough
         self.generation = generation
         self.expires = expires
         self.last_used = monotonic()
@@ -87,22 +90,23 @@ class Connection:
         :raises KTError: whatever the decoder raises.
         """
         remaining = deadline - now
-        if not self._kernel_timeout or remaining < self._enough:
+        if remaining < self._enough:
             return self._exchange_timed(request, decode, deadline)
+        send, receive = self._send, self._recv  # calling them as attributes is slower
         try:
-            sent = self._send(request)
+            sent = send(request)
         except _TIMEOUTS as error:
             raise self._timed_out("take the request") from error
         except OSError as error:
             raise NothingSent(_reason(error)) from error
         if sent != len(request) or (
-            remaining < 2 * self._enough and deadline - monotonic() < self._enough
+            remaining < self._plenty and deadline - monotonic() < self._enough
         ):
             return self._exchange_timed(request, decode, deadline, sent)
         if decode is no_reply_decoder:
             return None  # type: ignore[return-value]  # no_reply_decoder's result
         try:
-            data = self._recv(_RECEIVE)
+            data = receive(_RECEIVE)
         except _TIMEOUTS as error:
             raise self._timed_out("answer") from error
         except OSError as error:

@@ -123,8 +123,11 @@ class Pool:
     def release(self, connection: Connection) -> None:
         """Take back a connection whose exchange is complete."""
         now = connection.last_used = monotonic()
-        old = now >= connection.expires or connection.generation != self._generation
-        if old or connection.closing:
+        if (
+            connection.closing
+            or connection.generation != self._generation
+            or now >= connection.expires
+        ):
             self.discard(connection)
             return
         self._idle.append(connection)
@@ -237,7 +240,12 @@ class Pool:
             return self._connect(got, deadline)
         self._serve_waiters()  # one may have come back before we stood in the queue
         granted = self._wait(got, deadline)
-        return granted if isinstance(granted, Connection) else self._connect(granted, deadline)
+        if isinstance(granted, _Place):
+            return self._connect(granted, deadline)
+        if granted.generation == self._generation:
+            return granted
+        self.discard(granted)  # given up on its way from hand to hand
+        return self.acquire(deadline, monotonic())
 
     def _wait(self, waiter: _Waiter, deadline: float) -> Connection | _Place:
         """Wait for a connection, or for the right to open one."""

@@ -25,9 +25,7 @@ class TestIncr:
         cache.set("n", 0, timeout)
         key = cache.make_key("n")
         ends = cache.store.client.expire_time(key)
-        began = time.monotonic()
         results = run_threads(16, lambda me: [cache.incr("n") for _ in range(each)])
-        assert time.monotonic() - began < 60
         assert cache.get("n") == 16 * each
         assert cache.store.client.expire_time(key) == ends
         # Every number was handed out to one of them, once, and in growing order to each.

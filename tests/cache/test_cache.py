@@ -187,6 +187,50 @@ class TestIncr:
         assert store.client.get_bytes(cache.make_key("n")) == b"42"
 
 
+class TestCount:
+    def test_missing_counts_as_zero(self, cache):
+        """A missing number is made with its timeout; that of an existing one stays."""
+        assert cache.count("n", 5, 100) == 5
+        ends = cache.store.client.expire_time(cache.make_key("n"))
+        assert cache.count("n", -7, 1_000) == -2
+        assert cache.count("n", True, None) == -1
+        assert cache.store.client.expire_time(cache.make_key("n")) == ends
+        assert cache.store.client.get_bytes(cache.make_key("n")) == b"-1"
+
+    def test_no_time_left(self, cache):
+        """With no time left the answer is right and nothing is stored."""
+        assert cache.count("n", 5, 0) == 5
+        assert not cache.has("n")
+
+    def test_not_an_int(self, cache):
+        """A value or a delta that is no int is refused."""
+        cache.set("k", "5", 60)
+        with pytest.raises(DecodeError):
+            cache.count("k", 1, 60)
+        for key in ("k", "new"):
+            with pytest.raises(TypeError):
+                cache.count(key, 0.5, 60)
+        assert cache.get_many(["k", "new"]) == {"k": "5"}
+
+    def test_many_at_once(self, cache):
+        """However many start a number at the same moment, every count is in it."""
+        for number in range(10):
+            name = f"n{number}"
+            results = run_threads(8, lambda me, n=name: [cache.count(n, 1, 60) for _ in range(5)])
+            assert sorted(n for result in results for n in result) == list(range(1, 41))
+
+    def test_meets_delete(self, cache):
+        """Counting while others delete: every count starts from 0 or goes on, none fails."""
+
+        def work(me):
+            if me == 0:
+                return [cache.delete("n") for _ in range(50)]
+            return [cache.count("n", 1, 60) for _ in range(50)]
+
+        results = run_threads(4, work)
+        assert all(number >= 1 for result in results[1:] for number in result)
+
+
 def test_errors_and_logs_never_show_values(cache, caplog):
     """No exception text and no log line of any failing call holds the value."""
     texts = []

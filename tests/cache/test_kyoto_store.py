@@ -85,9 +85,9 @@ class TestKyotoStore(StoreContract):
             return reply
 
         monkeypatch.setattr(hasty._executor.__class__, "run", run)
-        with pytest.raises(TimeoutExceeded, match="kept changing"):
+        with pytest.raises(TimeoutExceeded):
             hasty.incr(b"n", 1)
-        with pytest.raises(TimeoutExceeded, match="kept changing"):
+        with pytest.raises(TimeoutExceeded):
             hasty.touch(b"n", 60)
         monkeypatch.undo()
         hasty.client.close_all()

@@ -155,4 +155,4 @@ def test_pauses_grow_and_are_bounded():
     assert all(0 <= Pause(lost).seconds <= 0.05 for lost in [*range(1, 40), 10**6])
     longest = [max(Pause(lost).seconds for _ in range(200)) for lost in (1, 4, 8)]
     assert longest == sorted(longest)
-    assert longest[0] < 0.001 < longest[2]
+    assert longest[0] <= 0.002 < longest[2]

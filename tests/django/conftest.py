@@ -64,6 +64,15 @@ def site(settings, location):
 
 
 @pytest.fixture
+def session_site(site):
+    """The same, with pages that use sessions."""
+    site.ROOT_URLCONF = "tests.django.urls"
+    site.ALLOWED_HOSTS = ["testserver"]
+    site.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
+    return site
+
+
+@pytest.fixture
 def recorded_site(site, proxy):
     """The same, through a recording proxy."""
     site.CACHES = {"default": {"BACKEND": BACKEND, "LOCATION": f"{proxy.host}:{proxy.port}"}}

@@ -218,6 +218,15 @@ def test_more_records_than_keys_are_refused(records: Any, data: st.DataObject) -
         binary.GetReplyDecoder(asked)(reply, len(reply))
 
 
+@pytest.mark.parametrize("head", [b"\xba\0\0\0\0", b"\xba\0\0\0\2", b"\xb8\0\0\0\1"])
+def test_a_single_get_reply_is_not_judged_by_its_length(head: bytes) -> None:
+    """Bytes that look like one found record are none if count or kind say otherwise."""
+    whole = binary.encode_get_reply([(0, b"k", b"v", 0)])
+    assert binary.decode_single_get_reply(whole, len(whole)) == (b"v", 0)
+    with pytest.raises(RemoteProtocolError):
+        binary.decode_single_get_reply(head + whole[5:], len(whole))
+
+
 @given(some.records, some.pairs, counts, st.binary(min_size=1, max_size=5))
 def test_bytes_behind_a_reply_are_refused(
     records: Any, pairs: Any, count: int, rest: bytes

@@ -163,6 +163,20 @@ def test_lines_end_at_lf_and_cr_is_dropped(sizes: list[int]) -> None:
     assert (request.method, request.headers) == (b"GET", {b"x-a": b"bc"})
 
 
+def test_a_request_line_is_no_header() -> None:
+    """A colon in the request line does not make a header of it."""
+    assert one_request(b"GET /a:b HTTP/1.1\r\nX: y\r\n\r\n", []).headers == {b"x": b"y"}
+
+
+def test_a_chunks_line_may_have_64_bytes() -> None:
+    """The line with a chunk's size may have 64 bytes ahead of its LF, and not one more."""
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    line = b"1;" + b"x" * 61 + b"\r"
+    rest = b"\na\r\n0\r\n\r\n"
+    assert one_request(head + line + rest, []).body == b"a"
+    assert isinstance(refused(head + b"1" + line + rest), RemoteProtocolError)
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -338,6 +352,22 @@ def test_text_beyond_latin_1_in_a_head_is_refused() -> None:
         encode_request("GET", "/\N{EURO SIGN}")
     with pytest.raises(LocalProtocolError, match="Latin-1"):
         encode_response(200, [("Name", "\N{EURO SIGN}")], server="kt", date=DATE)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (204, b"No Content"),
+        (404, b"Not Found"),
+        (450, b"Logical Inconsistency"),
+        (501, b"Not Implemented"),
+        (503, b"Service Unavailable"),
+    ],
+)
+def test_the_reason_goes_with_the_status(status: int, reason: bytes) -> None:
+    """Every status has the phrase that the reference server sends with it."""
+    reply = encode_response(status, server="kt", date=DATE)
+    assert reply.startswith(b"HTTP/1.1 %d %b\r\n" % (status, reason))
 
 
 def test_headers_of_a_reply_are_ordered() -> None:

@@ -63,6 +63,21 @@ def test_a_request_that_does_not_go_on_is_ended(begun: bytes, reply: bytes) -> N
         assert connection.read_rest() == reply
 
 
+def test_a_request_that_trickles_in_is_ended() -> None:
+    """A client that is never silent for long does not hold its connection for ever either."""
+    words = ("--timeout", "5", "--request-timeout", "1")
+    with IncludedServer(*words) as server, server.connect() as connection:
+        assert connection.call("void")[0] == 200
+        started = time.monotonic()
+        connection.send(b"GET /")
+        while connection.is_silent(0.1):
+            connection.send(b"k")
+            assert time.monotonic() - started < 4
+        assert connection.read_rest() == b""
+        with server.connect() as another:
+            assert another.call("void")[0] == 200
+
+
 def test_a_body_that_does_not_go_on_is_a_bad_request() -> None:
     """HTTP has words for it once the head was complete."""
     with IncludedServer("--timeout", "0.5") as server, server.connect() as connection:

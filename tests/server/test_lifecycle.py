@@ -8,13 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from kt_cache._version import __version__
+from kt_cache.cli import main
 from kt_cache.protocol.binary import encode_set
 from kt_cache.protocol.expiry import NEVER_GIVEN
+from kt_cache.server import Server
 from tests.support.process import ROOT, TIMEOUT, IncludedServer
 
 
@@ -30,10 +34,23 @@ def _run(*words: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.fixture
+def hangup() -> Iterator[Callable[[signal.Handlers], object]]:
+    """Set what processes started from here do about SIGHUP; the tests may run under ``nohup``."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield partial(signal.signal, signal.SIGHUP)
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("words", [(), ("--uvloop",)])
-def test_signals_stop_it_cleanly(number: signal.Signals, words: tuple[str, ...]) -> None:
+def test_signals_stop_it_cleanly(
+    number: signal.Signals,
+    words: tuple[str, ...],
+    hangup: Callable[[signal.Handlers], object],
+) -> None:
     """It ends with status 0 while connections are open, and closes those."""
+    hangup(signal.SIG_DFL)
     with IncludedServer("--log-level", "error", *words) as server:
         idle, busy = server.connect(), server.connect()
         busy.send(encode_set([(0, b"k", b"v", 0)])[:-1])
@@ -43,6 +60,36 @@ def test_signals_stop_it_cleanly(number: signal.Signals, words: tuple[str, ...])
         assert busy.read_rest() == b"\xbf"
         idle.close()
         busy.close()
+
+
+def test_it_survives_its_terminal_under_nohup(
+    hangup: Callable[[signal.Handlers], object],
+) -> None:
+    """A hangup that it was started to ignore does not stop it."""
+    hangup(signal.SIG_IGN)
+    with IncludedServer("--log-level", "error") as server, server.connect() as connection:
+        server.process.send_signal(signal.SIGHUP)
+        assert connection.is_silent(0.3)
+        assert connection.call("void")[0] == 200
+
+
+def test_a_signal_while_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no interruption: the server ends as it does later."""
+    start = Server.start
+
+    async def start_and_be_told_to_stop(server: Server) -> None:
+        signal.raise_signal(signal.SIGINT)
+        await start(server)
+
+    monkeypatch.setattr(Server, "start", start_and_be_told_to_stop)
+    assert main(["serve", "--port", "0", "--log-level", "none"]) == 0
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is named, in one line."""
+    path = str(tmp_path / "missing" / "log")
+    status, _, printed = _run("kt_cache.server", "--log", path)
+    assert (status, printed) == (1, f"error: cannot log to {path!r}: No such file or directory\n")
 
 
 def test_what_was_received_is_carried_out_before_it_stops(tmp_path: Path) -> None:

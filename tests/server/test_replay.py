@@ -39,8 +39,8 @@ def _step(send: bytes, receive: bytes, proto: str, **more: object) -> Step:
         _step(_GET, b"\xba\0\0\0\0", "bin", closes=True, half_close=True, volatile=[
             {"range": [1, 5], "now_plus": 0, "tol": 5}
         ]),
-        _step(_GET * 2, b"\xba\0\0\0\0", "bin"),
-        _step(_GET, b"", "none"),
+        _step(_GET * 2, b"\xba\0\0\0\0", "bin", quiet_s=2),
+        _step(_GET, b"", "none", quiet_s=2),
         _step(b"GET /rpc/echo?a=1 HTTP/1.1\r\n\r\n", _HEAD + b"\r\na\t2\n", "http"),
         _step(b"GET /rpc/echo?a=1 HTTP/1.1\r\n\r\n", _HEAD + b"\r\nb\t1\n", "http"),
         _step(b"GET /rpc/echo?a=1 HTTP/1.1\r\n\r\n", _HEAD + b"\r\na\t1\nb\t1\n", "http"),

@@ -131,5 +131,21 @@ def test_dates_beyond_the_calendar(seconds: int, text: str) -> None:
 
 def test_a_date_that_is_none() -> None:
     """Reading never fails."""
-    for text in ("", "0x", "Tue, 99 Foo 2096", "9" * 50, "31 Dec 99999 99:99:99"):
+    for text in ("", "0x", "0000-01-01", "Tue, 99 Foo 2096", "9" * 50, "31 Dec 99999 99:99:99"):
         assert parse_date(text) is None
+
+
+@pytest.mark.parametrize(
+    "header", [{"Origin": "https://a.example"}, {"Sec_Fetch_Site": "cross-site"}]
+)
+def test_a_web_page_is_refused(connection: Connection, header: dict[str, str]) -> None:
+    """A page that a visitor opens can plant nothing in the server on the visitor's machine."""
+    kind = "application/x-www-form-urlencoded"
+    for method, target, body in (
+        ("POST", "/rpc/set", b"key=planted&value=v"),
+        ("GET", "/rpc/set?key=planted&value=v", b""),
+        ("PUT", "/planted", b"v"),
+    ):
+        status, _, _ = connection.request(method, target, body, Content_Type=kind, **header)
+        assert status == 403
+    assert connection.request("GET", "/planted", Sec_Fetch_Site="none")[0] == 404

@@ -111,6 +111,18 @@ class TestLife:
         assert abs(client.expire_time(key) - time.time() - 1_000) < 5
         assert client.expire_time(key) != NEVER
 
+    def test_touch(self, sessions):
+        """Touch gives a session a new lifetime and leaves its data; it revives none."""
+        key, client = sessions.record_key(ID), sessions.store.client
+        assert sessions.touch(ID, 60) is False
+        sessions.create(ID, {"a": 1}, 100)
+        assert sessions.touch(ID, 1_000) is True
+        assert abs(client.expire_time(key) - time.time() - 1_000) < 5
+        assert sessions.load(ID) == {"a": 1}
+        assert sessions.touch(ID, 0) is True
+        assert sessions.touch(ID, 60) is False
+        assert client.count() == 0
+
     def test_unencodable_data(self, sessions):
         """Data that cannot be stored is an error and leaves the stored session alone."""
         sessions.create(ID, {"a": 1}, 60)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def run_threads(count: int, work: Callable[[int], Any], timeout: float = 120) -> list[Any]:
+def run_threads(count: int, work: Callable[[int], Any], timeout: float = 300) -> list[Any]:
     """Call ``work(number)`` in that many threads at the same moment; return the results.
 
     The first exception of any of them is raised here.

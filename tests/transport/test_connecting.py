@@ -73,6 +73,25 @@ def test_every_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> No
         assert server.connections == 1
 
 
+def test_an_address_that_is_silent_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that takes no connection gets its share of the connect timeout, not all of it."""
+
+    def answer(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(MISSING)
+
+    with nobody_accepts() as silent, ScriptedServer(answer) as server:
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+            for port in (silent, server.port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        with KyotoTycoon(config=PoolConfig(host="half.example", connect_timeout=1.0)) as kt:
+            assert kt.get("k") is None
+
+
 def test_a_host_without_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A resolver that knows the name and no address of it is an ordinary failure."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])

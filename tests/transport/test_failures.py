@@ -58,7 +58,7 @@ def refuse(peer: Peer) -> None:
     [stall, cut, cut_in_the_middle, reset, garbage, too_much, close_at_once, refuse],
     ids=lambda script: script.__name__,
 )
-@pytest.mark.parametrize("seconds", [(0.1, 5), (5, 0.1)], ids=["kernel", "settimeout"])
+@pytest.mark.parametrize("seconds", [(0.05, 5), (5, 0.05)], ids=["kernel", "settimeout"])
 def test_no_failure_costs_a_place(
     client_for: ClientFor, script: Any, seconds: tuple[float, float]
 ) -> None:

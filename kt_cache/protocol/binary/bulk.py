@@ -61,6 +61,9 @@ _ONE_KEY = Struct(">BIIHI")
 _ONE_RECORD = Struct(">BIIHIIq")
 _ONE_FOUND = Struct(">BIHIIq")
 _FOUND_NONE = REPLY_HEAD.pack(GET_BULK, 0)
+_ONE_FOUND_SIZE = _ONE_FOUND.size
+_unpack_one_found = _ONE_FOUND.unpack_from
+_MOST_KEY, _MOST_VALUE = DEFAULT_LIMITS.key, DEFAULT_LIMITS.value
 _MAX_COUNT = 2**32 - 1
 
 
@@ -119,7 +122,7 @@ def _encode_keys(
 def encode_single_get(db: int, key: bytes) -> bytes:
     """Return ``encode_get([(db, key)])``, made in one step."""
     size = len(key)
-    if size > DEFAULT_LIMITS.key or not 0 <= db <= 0xFFFF:
+    if size > _MOST_KEY or not 0 <= db <= 0xFFFF:
         return encode_get([(db, key)])
     return _ONE_KEY.pack(GET_BULK, 0, 1, db, size) + key
 
@@ -144,7 +147,7 @@ def encode_single_set(
 ) -> bytes:
     """Return ``encode_set([(db, key, value, xt)])``, made in one step."""
     size, length = len(key), len(value)
-    if size > DEFAULT_LIMITS.key or length > DEFAULT_LIMITS.value or not 0 <= db <= 0xFFFF:
+    if size > _MOST_KEY or length > _MOST_VALUE or not 0 <= db <= 0xFFFF:
         return encode_set([(db, key, value, xt)], no_reply=no_reply)
     flags = NO_REPLY if no_reply else 0
     return _ONE_RECORD.pack(SET_BULK, flags, 1, db, size, length, xt) + key + value
@@ -310,11 +313,12 @@ def _decode_count(magic: int, data: Buffer, end: int) -> int | Incomplete:
 
 def decode_single_get_reply(data: Buffer, end: int) -> tuple[bytes, int] | Incomplete | None:
     """Decode the reply to a get_bulk of one key: ``(value, xt)``, or ``None`` if it is missing."""
-    if end >= _ONE_FOUND.size:
-        magic, count, _, key_size, value_size, xt = _ONE_FOUND.unpack_from(data)
-        value_at = _ONE_FOUND.size + key_size
+    if end >= _ONE_FOUND_SIZE:
+        magic, count, _, key_size, value_size, xt = _unpack_one_found(data)
+        value_at = _ONE_FOUND_SIZE + key_size
         if value_at + value_size == end and count == 1 and magic == GET_BULK:
-            return bytes(data[value_at:end]), xt
+            value = data[value_at:end]
+            return (value if type(value) is bytes else bytes(value)), xt
     elif end == REPLY_HEAD.size and data[:end] == _FOUND_NONE:
         return None
     records = GetReplyDecoder(1)(data, end)
