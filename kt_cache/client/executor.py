@@ -47,21 +47,29 @@ class Executor:
         now = monotonic()
         if deadline is None:
             deadline = now + self._call_timeout
-        try:
-            return self._attempt(command, deadline, now)
-        except ConnectionClosed as error:
-            self._may_repeat(command, error)
-        except KTError as error:
-            raise self._with_context(error, command) from error.__cause__
-        if command.renew is not None:
-            command.decode = command.renew()
-        try:
-            return self._attempt(command, deadline, monotonic())
-        except ConnectionClosed as error:
-            self._may_repeat(command, error)
-            raise
-        except KTError as error:
-            raise self._with_context(error, command) from error.__cause__
+        _, request, decode, _, _, renew = command
+        pool, again = self.pool, False
+        while True:
+            try:
+                connection = pool.acquire(deadline, now)
+                if connection.last_used > now:  # it was not there yet
+                    now = monotonic()
+                try:
+                    result = connection.exchange(request, decode, deadline, now)
+                except BaseException as error:
+                    self._put_away(connection, error)
+                    raise
+                pool.release(connection)
+                return result
+            except ConnectionClosed as error:
+                self._may_repeat(command, error)
+                if again:
+                    raise
+            except KTError as error:
+                raise self._with_context(error, command) from error.__cause__
+            again, now = True, monotonic()
+            if renew is not None:
+                decode = renew()
 
     def drive(self, operation: Operation[T]) -> T:
         """Carry out an operation of several commands within one call's deadline.
@@ -89,19 +97,6 @@ class Executor:
         finally:
             operation.close()
 
-    def _attempt(self, command: Command[T], deadline: float, now: float) -> T:
-        pool = self.pool
-        connection = pool.acquire(deadline, now)
-        if connection.last_used > now:  # it was not there yet
-            now = monotonic()
-        try:
-            result = connection.exchange(command.request, command.decode, deadline, now)
-        except BaseException as error:
-            self._put_away(connection, error)
-            raise
-        pool.release(connection)
-        return result
-
     def _put_away(self, connection: Connection, error: BaseException) -> None:
         if isinstance(error, ServerError) and error.connection_ok:
             self.pool.release(connection)
@@ -110,7 +105,8 @@ class Executor:
 
     def _may_repeat(self, command: Command[T], error: ConnectionClosed) -> None:
         self._with_context(error, command)
-        if command.repeatable or isinstance(error, NothingSent):
+        _, _, _, repeatable, _, _ = command
+        if repeatable or isinstance(error, NothingSent):
             return
         raise OutcomeUnknown(
             "the connection broke after the request was sent; "
@@ -121,5 +117,6 @@ class Executor:
         ) from error
 
     def _with_context(self, error: KTError, command: Command[T]) -> KTError:
-        error.add_context(host=self.pool.config.address, command=command.name, key=command.key)
+        name, _, _, _, key, _ = command
+        error.add_context(host=self.pool.config.address, command=name, key=key)
         return error

@@ -62,7 +62,7 @@ def call(
 
         return decode
 
-    return Command(name, encode_call(name, params), decoder(), repeatable, key, decoder)
+    return name, encode_call(name, params), decoder(), repeatable, key, decoder
 
 
 def _checked(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:

@@ -15,7 +15,7 @@ __all__ = ["get", "get_bulk", "play_script", "remove", "remove_bulk", "set_bulk"
 def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
     """Read one record: ``(value, absolute xt)``, or ``None`` if it is missing."""
     request = binary.encode_single_get(db, key)
-    return Command("get", request, binary.decode_single_get_reply, True, key)
+    return "get", request, binary.decode_single_get_reply, True, key, None
 
 
 def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Record]]:
@@ -24,7 +24,7 @@ def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Record]]:
     def decoder() -> binary.GetReplyDecoder:
         return binary.GetReplyDecoder(len(keys))
 
-    return Command("get_bulk", binary.encode_get(keys), decoder(), True, renew=decoder)
+    return "get_bulk", binary.encode_get(keys), decoder(), True, None, decoder
 
 
 def set_one(
@@ -35,7 +35,8 @@ def set_one(
     :param xt: as given on the wire, see :func:`kt_cache.protocol.expiry.to_wire`.
     """
     request = binary.encode_single_set(db, key, value, xt, no_reply=no_reply)
-    return Command("set", request, no_reply_decoder if no_reply else _decode_set_one, True, key)
+    decode = no_reply_decoder if no_reply else _decode_set_one
+    return "set", request, decode, True, key, None
 
 
 def set_bulk(
@@ -44,15 +45,14 @@ def set_bulk(
     """Store ``(db, key, value, xt)`` records: how many, or ``None`` without a reply."""
     request = binary.encode_set(records, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else _set_decoder(len(records))
-    return Command("set_bulk", request, decode, True)
+    return "set_bulk", request, decode, True, None, None
 
 
 def remove(db: int, key: bytes, *, no_reply: bool = False) -> Command[int | None]:
     """Remove one record: 1 or 0, or ``None`` without a reply."""
     request = binary.encode_remove([(db, key)], no_reply=no_reply)
-    return Command(
-        "remove", request, no_reply_decoder if no_reply else binary.decode_remove_reply, False, key
-    )
+    decode = no_reply_decoder if no_reply else binary.decode_remove_reply
+    return "remove", request, decode, False, key, None
 
 
 def remove_bulk(
@@ -60,9 +60,8 @@ def remove_bulk(
 ) -> Command[int | None]:
     """Remove the records of ``(db, key)`` pairs: how many existed, or ``None``."""
     request = binary.encode_remove(keys, no_reply=no_reply)
-    return Command(
-        "remove_bulk", request, no_reply_decoder if no_reply else binary.decode_remove_reply, False
-    )
+    decode = no_reply_decoder if no_reply else binary.decode_remove_reply
+    return "remove_bulk", request, decode, False, None, None
 
 
 def play_script(
@@ -70,9 +69,8 @@ def play_script(
 ) -> Command[list[tuple[bytes, bytes]] | None]:
     """Call a Lua function of the server's script: its output as pairs, or ``None``."""
     request = binary.encode_script(name, pairs, no_reply=no_reply)
-    return Command(
-        "script", request, no_reply_decoder if no_reply else binary.ScriptReplyDecoder(), False
-    )
+    decode = no_reply_decoder if no_reply else binary.ScriptReplyDecoder()
+    return "script", request, decode, False, None, None
 
 
 def _set_decoder(sent: int) -> Decoder[int]:

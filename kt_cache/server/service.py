@@ -18,6 +18,8 @@ __all__ = ["SERVER_NAME", "Counts", "Service", "Watched"]
 
 SERVER_NAME = f"kt_cache/{__version__}"
 
+_RECEIVE = 2**18  # bytes taken in at a time
+
 _leading_digits = re.compile(rb"[0-9]{1,9}").match
 
 
@@ -86,6 +88,8 @@ class Service:
         self.databases = tuple(databases)
         self.counts = Counts()
         self.connections: set[Watched] = set()
+        self.incoming = memoryview(bytearray(_RECEIVE))
+        """Where every connection's bytes arrive, to be taken out before the next ones do."""
         self.port = options.port
         """The port in fact listened on."""
         self.tick = 0.0

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from struct import Struct
+from struct import error as StructError
 from typing import NamedTuple
 
 from kt_cache.errors import LocalProtocolError, RemoteProtocolError
@@ -59,7 +60,7 @@ _KEY = Struct(">HI")  # database, key size
 _RECORD = Struct(">HIIq")  # database, key size, value size, xt
 _ONE_KEY = Struct(">BIIHI")
 _ONE_RECORD = Struct(">BIIHIIq")
-_ONE_FOUND = Struct(">BIHIIq")
+_ONE_FOUND = Struct(">BI2xIIq")
 _FOUND_NONE = REPLY_HEAD.pack(GET_BULK, 0)
 _ONE_FOUND_SIZE = _ONE_FOUND.size
 _unpack_one_found = _ONE_FOUND.unpack_from
@@ -122,9 +123,12 @@ def _encode_keys(
 def encode_single_get(db: int, key: bytes) -> bytes:
     """Return ``encode_get([(db, key)])``, made in one step."""
     size = len(key)
-    if size > _MOST_KEY or not 0 <= db <= 0xFFFF:
-        return encode_get([(db, key)])
-    return _ONE_KEY.pack(GET_BULK, 0, 1, db, size) + key
+    try:
+        if size <= _MOST_KEY:
+            return _ONE_KEY.pack(GET_BULK, 0, 1, db, size) + key
+    except StructError:
+        pass
+    return encode_get([(db, key)])  # which says what is wrong
 
 
 def encode_set(
@@ -147,10 +151,13 @@ def encode_single_set(
 ) -> bytes:
     """Return ``encode_set([(db, key, value, xt)])``, made in one step."""
     size, length = len(key), len(value)
-    if size > _MOST_KEY or length > _MOST_VALUE or not 0 <= db <= 0xFFFF:
-        return encode_set([(db, key, value, xt)], no_reply=no_reply)
     flags = NO_REPLY if no_reply else 0
-    return _ONE_RECORD.pack(SET_BULK, flags, 1, db, size, length, xt) + key + value
+    try:
+        if size <= _MOST_KEY and length <= _MOST_VALUE:
+            return _ONE_RECORD.pack(SET_BULK, flags, 1, db, size, length, xt) + key + value
+    except StructError:
+        pass
+    return encode_set([(db, key, value, xt)], no_reply=no_reply)  # which says what is wrong
 
 
 def _index(db: int) -> int:
@@ -314,7 +321,7 @@ def _decode_count(magic: int, data: Buffer, end: int) -> int | Incomplete:
 def decode_single_get_reply(data: Buffer, end: int) -> tuple[bytes, int] | Incomplete | None:
     """Decode the reply to a get_bulk of one key: ``(value, xt)``, or ``None`` if it is missing."""
     if end >= _ONE_FOUND_SIZE:
-        magic, count, _, key_size, value_size, xt = _unpack_one_found(data)
+        magic, count, key_size, value_size, xt = _unpack_one_found(data)
         value_at = _ONE_FOUND_SIZE + key_size
         if value_at + value_size == end and count == 1 and magic == GET_BULK:
             value = data[value_at:end]

@@ -1,0 +1,68 @@
+"""``python -m benchmarks [--quick] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from benchmarks.client import client_rows
+from benchmarks.measure import Effort
+from benchmarks.rows import Row, heading, line
+from benchmarks.server import server_rows
+
+_EXPLANATION = """\
+Each row compares the rates of two ways of doing the same, measured by turns: the median of the
+rounds' ratios and their middle half, and the median rates. A bar is a ratio to reach; rows without
+one are there for information."""
+
+
+def main() -> None:
+    """Measure, printing each row as it is known."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; rough")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, too")
+    arguments = parser.parse_args()
+    bar_effort, effort = Effort(4.0), Effort(1.0)
+    if arguments.quick:
+        bar_effort = effort = Effort(0.05, turn=0.004)
+
+    print(_EXPLANATION)
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {_load()}.")
+    rows = []
+    section = ""
+    for row in _all_rows(bar_effort, effort):
+        if row.section != section:
+            section = row.section
+            print(heading(section))
+        print(line(row), flush=True)
+        rows.append(row)
+    print(f"\n{_verdict(rows)} Other work at the end: {_load()}.")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([row.as_dict() for row in rows], indent=2))
+
+
+def _all_rows(bar_effort: Effort, effort: Effort) -> Iterator[Row]:
+    sections = [client_rows("included", "the included server", bar_effort, effort)]
+    if shutil.which("ktserver"):
+        sections.append(client_rows("ktserver", "ktserver", bar_effort, effort))
+    return chain(*sections, server_rows(bar_effort, effort))
+
+
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.1f}"
+
+
+def _verdict(rows: list[Row]) -> str:
+    barred = [row for row in rows if row.bar is not None]
+    below = [row for row in barred if row.verdict == "below"]
+    return f"{len(barred) - len(below)} of {len(barred)} bars reached."
+
+
+if __name__ == "__main__":
+    main()
