@@ -15,7 +15,7 @@ pip := $(python) -m pip --disable-pip-version-check
 # Of pip's many lines, those that show how far it is; its warnings and errors come in any case.
 progress := | { grep --line-buffered -E '^(Collecting|Processing|Installing|Successfully)' || true; }
 # Asking for another PYTHON makes the environment anew if its version differs.
-made := $(VENV)/.made-with-$(notdir $(PYTHON))
+made := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 # What is installed is installed again when pyproject.toml changes.
 package := $(VENV)/.installed-package
 tests := $(VENV)/.installed-test
@@ -43,7 +43,7 @@ bench: $(package) ## Measure the client and the included server
 	@$(python) -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and everything that can be made again
-	rm -rf .venv .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A usable environment is kept; one that is half made, or of another Python version, is made anew.

@@ -4,6 +4,14 @@ In settings: ``CACHES = {"default": {"BACKEND": "kt_cache.django.KyotoTycoonCach
 "kt://127.0.0.1:1978"}}`` and ``SESSION_ENGINE = "kt_cache.django.sessions"``.
 """
 
-from kt_cache.django.cache import KyotoTycoonCache
+try:
+    from kt_cache.django.cache import KyotoTycoonCache
+except ModuleNotFoundError as error:
+    if error.name and error.name.startswith("kt_cache"):
+        raise
+    raise ModuleNotFoundError(
+        f"kt_cache.django needs {error.name}: install kt-cache with the extra [django]",
+        name=error.name,
+    ) from error
 
 __all__ = ["KyotoTycoonCache"]

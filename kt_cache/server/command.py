@@ -161,7 +161,7 @@ def _new_event_loop(*, uvloop: bool) -> asyncio.AbstractEventLoop:
         from uvloop import new_event_loop  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise NotSupported(
-            "--uvloop needs the package uvloop: pip install 'kt-cache[server]'"
+            "--uvloop needs the package uvloop: install kt-cache with the extra [server]"
         ) from error
     return new_event_loop()
 
@@ -178,7 +178,7 @@ async def _serve(options: ServerOptions, arguments: argparse.Namespace) -> None:
     await server.start()
     if arguments.exit_with_stdin:
         _call_at_end_of_stdin(lambda: loop.call_soon_threadsafe(stop.set))
-    _log.info("serving %d databases on %s", len(options.databases), server.address)
+    _log.info("serving %s on %s", ", ".join(options.databases), server.address)
     if not arguments.quiet:
         print(f"listening on {server.address}", flush=True)  # noqa: T201
     await stop.wait()

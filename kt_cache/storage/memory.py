@@ -122,6 +122,7 @@ def _sorted_dict() -> Any:
         from sortedcontainers import SortedDict  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise NotSupported(
-            "a tree database needs the package sortedcontainers: pip install 'kt-cache[server]'"
+            "a tree database needs the package sortedcontainers: "
+            "install kt-cache with the extra [server]"
         ) from error
     return SortedDict()

@@ -80,7 +80,7 @@ class TestKyotoStore(StoreContract):
 
         def run(executor, command, deadline=None):
             reply = real_run(executor, command, deadline)
-            if command.name == "get":
+            if command[0] == "get":
                 store.set(b"n", b"%d" % (int(reply[0]) + 1), 60)  # someone is always faster
             return reply
 

@@ -37,6 +37,11 @@ class Case:
     other_reply: bytes
     key: bytes | None = b"k"
 
+    @property
+    def request(self) -> bytes:
+        """What is sent."""
+        return self.make()[1]
+
 
 LONG = "x" * 100
 

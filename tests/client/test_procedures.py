@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kt_cache import KT_JSON, NEVER, KyotoTycoon
-from kt_cache.errors import EncodeError, ServerError
+from kt_cache.errors import ConfigError, EncodeError, ServerError
 from tests.client.test_records import odd_keys
 from tests.support.clients import ClientFor
 from tests.support.peers import Peer, ScriptedServer
@@ -105,6 +105,26 @@ def test_increment_of_something_else(kt: KyotoTycoon) -> None:
     with pytest.raises(ServerError, match=r"key=b'text'"):
         kt.increment("text")
     assert kt.get("text") == "12"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"n": 1.5},
+        {"n": "1"},
+        {"n": None},
+        {"n": True},
+        {"orig": 1.5},
+        {"orig": "0"},
+        {"orig": b"1"},
+    ],
+    ids=repr,
+)
+def test_increment_by_no_number(kt: KyotoTycoon, arguments: dict[str, Any]) -> None:
+    """What is no whole number is refused before anything is sent."""
+    with pytest.raises(ConfigError, match=r"whole numbers|orig must be"):
+        kt.increment("n", **arguments)
+    assert kt.exists("n") is False
 
 
 def test_increment_makes_a_counter_immortal(kt: KyotoTycoon) -> None:

@@ -233,7 +233,8 @@ def test_times_to_live(kt: KyotoTycoon, setter: str, given: Any, seconds: int) -
     assert SETTERS[setter](kt, given) == 1
     xt = kt.expire_time("k")
     assert xt is not None
-    assert before + seconds <= xt <= time.time() + seconds
+    # The server's clock may tick a little later than ours.
+    assert before + seconds - 1 <= xt <= time.time() + seconds
 
 
 @each_setter

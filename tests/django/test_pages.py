@@ -92,7 +92,8 @@ class TestMiddleware:
     def test_headers_come_back(self, site):
         """A cached answer has the headers of the first one."""
         first, second = Client().get("/numbered"), Client().get("/numbered")
-        assert int(second.headers.pop("Age")) <= 60
+        assert int(second["Age"]) <= 60
+        del second["Age"]
         assert {**first.headers} == {**second.headers}
         assert second["Cache-Control"] == "max-age=60"
 

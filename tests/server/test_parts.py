@@ -118,4 +118,4 @@ def test_missing_uvloop_is_named(
 
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert main(["serve", "--uvloop", "--log-level", "none"]) == 1
-    assert "pip install 'kt-cache[server]'" in capsys.readouterr().err
+    assert "the extra [server]" in capsys.readouterr().err

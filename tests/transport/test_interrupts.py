@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 import pytest
 
 from kt_cache import KyotoTycoon
-from kt_cache.client.command import Command
 from kt_cache.client.executor import Executor
 from kt_cache.transport import get_pool
 from tests.support.clients import ClientFor, assert_nothing_leaked
@@ -123,7 +122,7 @@ def test_an_exception_out_of_the_decoder(client_for: ClientFor, kind: type[BaseE
         kt = client_for(server.port)
         executor = Executor(get_pool(kt.config))
         with pytest.raises(kind):
-            executor.run(Command("get", b"\xba" + bytes(8), decode, True))
+            executor.run(("get", b"\xba" + bytes(8), decode, True, None, None))
         assert kt.pool_stats.open == 0
         assert kt.get("k") is None
         assert (server.connections, len(server.requests)) == (2, 2)

@@ -17,9 +17,9 @@ or the one byte ``BF``, after which the server closes.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Sequence
 from struct import Struct
-from struct import error as StructError
 from typing import NamedTuple
 
 from kt_cache.errors import LocalProtocolError, RemoteProtocolError
@@ -126,7 +126,7 @@ def encode_single_get(db: int, key: bytes) -> bytes:
     try:
         if size <= _MOST_KEY:
             return _ONE_KEY.pack(GET_BULK, 0, 1, db, size) + key
-    except StructError:
+    except struct.error:
         pass
     return encode_get([(db, key)])  # which says what is wrong
 
@@ -155,7 +155,7 @@ def encode_single_set(
     try:
         if size <= _MOST_KEY and length <= _MOST_VALUE:
             return _ONE_RECORD.pack(SET_BULK, flags, 1, db, size, length, xt) + key + value
-    except StructError:
+    except struct.error:
         pass
     return encode_set([(db, key, value, xt)], no_reply=no_reply)  # which says what is wrong
 
