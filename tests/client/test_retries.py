@@ -331,7 +331,7 @@ def test_broken_in_the_middle_of_a_request(
             peer.sock.recv(1000)
             peer.reset()
         else:
-            left = len(records.set_one(0, b"k", value, 0).request)
+            left = len(records.set_one(0, b"k", value, 0)[1])
             while left:
                 left -= len(peer.sock.recv(1_000_000))
             peer.send(STORED)
