@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Looking a host up imports this. If a fork came in the middle of that, the child would wait for
+# the import's lock for ever; so it is imported here.
+import encodings.idna  # noqa: F401
 import socket
 import time
 

@@ -27,8 +27,9 @@ def play(operation, *replies):
             reply = None
             sent.append("pause")
         else:
-            (row,) = read_request(step.request)
-            sent.append((step.name, row.value, row.xt))
+            name, request, *_ = step
+            (row,) = read_request(request)
+            sent.append((name, row.value, row.xt))
             reply = next(replies)
         try:
             step = operation.send(reply)
