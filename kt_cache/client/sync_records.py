@@ -8,6 +8,7 @@ from typing import Any
 from kt_cache.client import records
 from kt_cache.client.base import ClientBase
 from kt_cache.client.executor import Executor
+from kt_cache.errors import KTError
 from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
@@ -37,7 +38,15 @@ class RecordMethods(ClientBase):
         found = self._executor.run(records.get(index, encode_key(key)))
         if found is None:
             return None
-        return self._decoded(key, found[0]) if decode_value else found[0]
+        value, _ = found
+        if not decode_value:
+            return value
+        decode = self.decode_value  # as _decoded does, without one more call
+        try:
+            return decode(value)
+        except KTError as error:
+            error.add_context(key=key)
+            raise
 
     def get_bytes(self, key: Key, db: int | None = None) -> bytes | None:
         """Return a record's value as the bytes stored, or ``None`` if there is no record."""

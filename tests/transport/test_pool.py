@@ -195,6 +195,45 @@ def test_a_place_goes_on_if_connecting_fails() -> None:
     assert (pool.stats.open, pool.stats.waiting, pool.stats.waits) == (0, 0, 2)
 
 
+class Killed(BaseException):
+    """Stands for whatever ends a thread or greenlet from outside."""
+
+
+@pytest.mark.parametrize("give_back", [Pool.release, Pool.discard], ids=["release", "discard"])
+def test_what_was_granted_too_late_goes_on(
+    make_pool: Any, monkeypatch: pytest.MonkeyPatch, give_back: Any
+) -> None:
+    """Who is killed just as its turn comes leaves the connection, or the place, to the next."""
+    pool = make_pool(max_size=1)
+    wait = threading.Event.wait
+
+    def wait_and_die(event: threading.Event, timeout: float | None = None) -> bool:
+        done = wait(event, timeout)
+        if threading.current_thread().name == "victim":
+            raise Killed
+        return done
+
+    def victim() -> None:
+        with pytest.raises(Killed):
+            take(pool)
+
+    connection = take(pool)
+    monkeypatch.setattr(threading.Event, "wait", wait_and_die)
+    dying = threading.Thread(target=victim, name="victim", daemon=True)
+    dying.start()
+    until(lambda: pool.stats.waiting == 1, "the victim waits")
+    thread, results = in_background(lambda: take(pool))
+    until(lambda: pool.stats.waiting == 2, "the next one waits")
+    started = time.monotonic()
+    give_back(pool, connection)
+    thread.join(peers.TIMEOUT)
+    dying.join(peers.TIMEOUT)
+    assert time.monotonic() - started < 3
+    assert isinstance(results[0], Connection)
+    assert (results[0] is connection) is (give_back is Pool.release)
+    assert (pool.stats.open, pool.stats.waiting) == (1, 0)
+
+
 def test_thirty_two_threads_on_two_connections(
     client_for: ClientFor, server: ScriptedServer
 ) -> None:
