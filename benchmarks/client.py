@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks.measure import Effort, Way, compare
 from benchmarks.raw import asking, connect
@@ -22,7 +22,7 @@ _VALUE = "v" * 100
 _MANY = {f"{_KEY}:{number:03}": _VALUE for number in range(100)}
 _TIMEOUT = 3600
 
-Case = tuple[str, float | None, Command[Any], Way]
+Case: TypeAlias = "tuple[str, float | None, Command[Any], Way]"
 
 
 def client_rows(server: str, name: str, bar_effort: Effort, effort: Effort) -> Iterator[Row]:

@@ -103,7 +103,15 @@ class ClientBase:
         shown = self._shown_key
         if not decode_values:
             return {shown(key): value for key, value in pairs}
-        return {shown(key): self._decoded(key, value) for key, value in pairs}
+        decode = self.decode_value
+        decoded = {}
+        for key, value in pairs:
+            try:
+                decoded[shown(key)] = decode(value)
+            except KTError as error:
+                error.add_context(key=key)
+                raise
+        return decoded
 
     def _decoded_records(self, records: Iterable[Record], decode_values: bool) -> list[Any]:
         shown = self._shown_key

@@ -75,7 +75,7 @@ class RecordMethods(ClientBase):
         if not pairs:
             return {}
         found = self._executor.run(records.get_bulk(pairs))
-        return self._decoded_pairs(((key, value) for _, key, value, _ in found), decode_values)
+        return self._decoded_pairs([(key, value) for _, key, value, _ in found], decode_values)
 
     def get_bulk_details(
         self, db_key_list: Iterable[tuple[int, Key]], decode_values: bool = True

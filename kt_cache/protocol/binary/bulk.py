@@ -113,9 +113,10 @@ def _encode_keys(
     parts = [BULK_HEAD.pack(magic, flags, len(keys))]
     pack, most = _KEY.pack, limits.key
     for db, key in keys:
-        if len(key) > most:
-            limits.check_record(len(key))
-        parts.append(pack(_index(db), len(key)))
+        size = len(key)
+        if size > most or not 0 <= db <= 0xFFFF:
+            _check(limits, db, size)
+        parts.append(pack(db, size))
         parts.append(key)
     return b"".join(parts)
 
@@ -139,10 +140,12 @@ def encode_set(
 ) -> bytes:
     """Return a set_bulk frame for ``(db, key, value, xt)`` records."""
     parts = [BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(records))]
-    pack = _RECORD.pack
+    pack, most_key, most_value = _RECORD.pack, limits.key, limits.value
     for db, key, value, xt in records:
-        limits.check_record(len(key), len(value))
-        parts += (pack(_index(db), len(key), len(value), xt), key, value)
+        size, length = len(key), len(value)
+        if size > most_key or length > most_value or not 0 <= db <= 0xFFFF:
+            _check(limits, db, size, length)
+        parts += (pack(db, size, length, xt), key, value)
     return b"".join(parts)
 
 
@@ -160,10 +163,11 @@ def encode_single_set(
     return encode_set([(db, key, value, xt)], no_reply=no_reply)  # which says what is wrong
 
 
-def _index(db: int) -> int:
+def _check(limits: Limits, db: int, key_size: int, value_size: int = 0) -> None:
+    """Say what is wrong with a record that cannot be sent."""
+    limits.check_record(key_size, value_size)
     if not 0 <= db <= 0xFFFF:
         raise LocalProtocolError(f"a database index is a number from 0 to 65535, not {db!r}")
-    return db
 
 
 # ---------------------------------------------------------------- requests, server side
@@ -358,25 +362,29 @@ class GetReplyDecoder:
             if count > self._most:
                 raise RemoteProtocolError(f"{count} records in the reply to {self._most} keys")
             self._left = count
-        position, append = self._position, self._records.append
+        left, position, append = self._left, self._position, self._records.append
         unpack, head = _RECORD.unpack_from, _RECORD.size
         most_key, most_value = self._limits.key, self._limits.value
-        while self._left:
-            body = position + head
-            if body > end:
-                self._position = position
-                return Incomplete(body)
+        slices_are_bytes = type(data) is bytes
+        while left:
+            body = need = position + head
+            if need > end:
+                break
             db, key_size, value_size, xt = unpack(data, position)
             if key_size > most_key or value_size > most_value:
                 raise RemoteProtocolError("a record's size in the reply is above the limit")
             value_at = body + key_size
-            stop = value_at + value_size
-            if stop > end:
-                self._position = position
-                return Incomplete(stop)
-            fields = (db, bytes(data[body:value_at]), bytes(data[value_at:stop]), xt)
-            append(_make(Record, fields))
+            stop = need = value_at + value_size
+            if need > end:
+                break
+            key, value = data[body:value_at], data[value_at:stop]
+            if not slices_are_bytes:
+                key, value = bytes(key), bytes(value)
+            append(_make(Record, (db, key, value, xt)))
             position = stop
-            self._left -= 1
-        check_end(position, end)
-        return self._records
+            left -= 1
+        else:
+            check_end(position, end)
+            return self._records
+        self._left, self._position = left, position
+        return Incomplete(need)
