@@ -78,6 +78,9 @@ def test_the_port_is_kept(kind: str) -> None:
         assert kt.get("k") is None
         assert kt.set("k", "w") == 1
         assert server.client.get("k") == "w"
+    with EmbeddedServer(kind, port=port, quiet=True) as another:
+        assert another.port == port
+        assert kt.get("k") is None
 
 
 def test_a_port_that_is_taken() -> None:

@@ -64,7 +64,7 @@ def test_a_parent_that_just_ends(kind: str) -> None:
         assert not listens(port)
 
 
-def test_a_fork_of_the_parent_that_ends() -> None:
+def test_a_fork_of_the_parent_that_ends(kind: str) -> None:
     """Only the process that started the server stops it, not one forked from it."""
     program = """
     from kt_cache.transport import close_pools
@@ -80,7 +80,7 @@ def test_a_fork_of_the_parent_that_ends() -> None:
     assert server.client.get("k") == "v"
     assert server.stop() is True
     """
-    run_program(START + textwrap.dedent(program), "included")
+    run_program(START + textwrap.dedent(program), kind)
 
 
 def test_a_fork_that_outlives_the_parent(kind: str) -> None:
@@ -197,3 +197,12 @@ def test_a_signal_is_passed_on(stubborn: Path, number: signal.Signals) -> None:
         assert guard.poll() is None
         os.kill(pid, signal.SIGKILL)
         assert guard.wait(20) != 0
+
+
+def test_a_guard_that_is_killed(kind: str) -> None:
+    """Even then the server does not stay behind."""
+    with EmbeddedServer(kind, quiet=True) as server:
+        assert server.pid is not None
+        processes = {server.pid} | offspring(server.pid)
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: not any(map(is_alive, processes)), "all of them end")

@@ -16,7 +16,7 @@ from kt_cache.errors import PoolTimeout, ReadTimeout, TimeoutExceeded
 from kt_cache.transport import get_pool
 from tests.support.clients import ClientFor, assert_nothing_leaked
 from tests.support.peers import TIMEOUT, Peer, ScriptedServer, until
-from tests.support.replies import STORED, found, rpc
+from tests.support.replies import MISSING, STORED, found, rpc
 
 SLACK = 1.0  # seconds that a busy machine may add
 
@@ -211,15 +211,26 @@ def test_a_request_that_took_long_leaves_less_for_the_reply(client_for: ClientFo
 
 def test_waiting_for_a_connection_counts(client_for: ClientFor) -> None:
     """What a call spent in the queue is missing when it reads: the sum stays below the limit."""
-    with ScriptedServer(Peer.await_end) as server:
-        kt = client_for(server.port, max_size=1, read_timeout=0.7, call_timeout=1.4)
-        pool, now = get_pool(kt.config), time.monotonic()
-        connection = pool.acquire(now + TIMEOUT, now)
-        threading.Timer(1.1, pool.release, (connection,)).start()
+    go_on = threading.Event()
+
+    def answer(peer: Peer) -> None:
+        peer.request()
+        go_on.wait(TIMEOUT)
+        peer.send(MISSING)
+        peer.request()
+        peer.await_end()
+
+    with ScriptedServer(answer) as server:
+        kt = client_for(server.port, max_size=1, read_timeout=0.8, call_timeout=1)
+        first = threading.Thread(target=kt.get, args=("first",))
+        first.start()
+        until(lambda: server.requests, "the first call is on its way")
+        threading.Timer(0.6, go_on.set).start()
         started = time.monotonic()
         with pytest.raises(ReadTimeout):
-            kt.get("k")
-        assert 1.3 < time.monotonic() - started < 1.7
+            kt.get("second")
+        assert 0.9 < time.monotonic() - started < 1.3
+        first.join()
         assert_nothing_leaked(kt)
 
 
