@@ -18,7 +18,7 @@ def mixed_calls(kt: KyotoTycoon, number: int) -> None:
     mine = f"t{number}"
     expected: dict[str, object] = {}
     for step in range(CALLS):
-        key = f"{mine}:{choose.randrange(20)}"
+        key = f"{mine}:{choose.randrange(10)}"
         value = [mine, step, "x" * choose.choice((0, 10, 100, 5_000))]
         match choose.randrange(9):
             case 0 | 1:
@@ -27,7 +27,7 @@ def mixed_calls(kt: KyotoTycoon, number: int) -> None:
             case 2 | 3:
                 assert kt.get(key) == expected.get(key)
             case 4:
-                assert kt.get_bulk([f"{mine}:{n}" for n in range(20)]) == expected
+                assert kt.get_bulk([f"{mine}:{n}" for n in range(10)]) == expected
             case 5:
                 assert kt.add(key, value) is (key not in expected)
                 expected.setdefault(key, value)

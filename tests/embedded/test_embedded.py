@@ -208,25 +208,25 @@ def test_our_own_files(tmp_path: Path, server: str) -> None:
 
 
 def test_a_path_to_a_program(tmp_path: Path) -> None:
-    """``server`` may be a path."""
+    """``server`` may be a path; a database called ``-`` is not taken for an option."""
     program = shutil.which("ktserver")
     if not program:
         pytest.skip("no ktserver on PATH")
     copy = tmp_path / "my server"
     copy.symlink_to(program)
-    with EmbeddedServer(str(copy), quiet=True) as server:
+    with EmbeddedServer(str(copy), database="-", quiet=True) as server:
         assert str(copy) in command_line(server.pid)
         assert server.client.set("k", "v") == 1
 
 
 @pytest.mark.parametrize("database", ["-name.sqlite", "-"])
 def test_a_database_that_looks_like_an_option(
-    kind: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Is a database all the same."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with EmbeddedServer(kind, database=database, quiet=True) as server:
+    with EmbeddedServer("included", database=database, quiet=True) as server:
         assert server.client.set("k", "v") == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,13 +13,19 @@ from kt_cache.transport import PoolConfig
 
 ClientFor = Callable[..., KyotoTycoon]
 
+_numbers = itertools.count(1)
+
 
 @pytest.fixture
 def client_for() -> Iterator[ClientFor]:
     """Give ``client_for(port, **pool_options)``; the connections go when the test ends."""
     clients = []
+    # A port may have been another test's before. A setting of its own keeps this one's pools,
+    # and what they counted, apart.
+    max_lifetime = PoolConfig().max_lifetime + next(_numbers) / 1000
 
     def make(port: int, **options: Any) -> KyotoTycoon:
+        options.setdefault("max_lifetime", max_lifetime)
         clients.append(KyotoTycoon(config=PoolConfig(port=port, **options)))
         return clients[-1]
 

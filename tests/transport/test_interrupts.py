@@ -211,7 +211,7 @@ def test_a_storm_of_signals(client_for: ClientFor, max_size: int) -> None:
     try:
         with ScriptedServer(answer) as server, alarm_raises(Alarm):
             kt = client_for(server.port, max_size=max_size)
-            calls = sum(get_until_alarm(kt) for _ in range(1500))
+            calls = sum(get_until_alarm(kt) for _ in range(800))
             signal.setitimer(signal.ITIMER_REAL, 0)
             gc.collect()
             assert calls > 10

@@ -187,7 +187,7 @@ def test_a_waiter_may_open_what_another_gave_up(make_pool: Any, server: Scripted
 def test_a_place_goes_on_if_connecting_fails() -> None:
     """Each waiting call gets its chance to connect, and its own error."""
     with nobody_accepts() as port:
-        pool = Pool(PoolConfig(port=port, max_size=1, connect_timeout=0.2))
+        pool = Pool(PoolConfig(port=port, max_size=1, connect_timeout=0.1))
         calls = [in_background(lambda: take(pool)) for _ in range(3)]
         for thread, results in calls:
             thread.join(peers.TIMEOUT)
