@@ -38,15 +38,17 @@ class Executor:
         self.pool = pool
         self._call_timeout = pool.config.call_timeout
 
-    def run(self, command: Command[T], deadline: float | None = None) -> T:
+    def run(self, command: Command[T], deadline: float | None = None, patience: float = 0.0) -> T:
         """Return the command's decoded reply (``None`` if it has none).
 
         :param deadline: on the monotonic clock; by default the configured call timeout from now.
+        :param patience: seconds for which the server was asked to wait before it carries the
+            command out. They come on top of the read timeout, and of the default deadline.
         :raises KTError: with host, command and key filled in.
         """
         now = monotonic()
         if deadline is None:
-            deadline = now + self._call_timeout
+            deadline = now + self._call_timeout + patience
         _, request, decode, _, _, renew = command
         pool, again = self.pool, False
         while True:
@@ -55,7 +57,10 @@ class Executor:
                 if connection.last_used > now:  # it was not there yet
                     now = monotonic()
                 try:
-                    result = connection.exchange(request, decode, deadline, now)
+                    if patience:
+                        result = connection.exchange_patiently(request, decode, deadline, patience)
+                    else:
+                        result = connection.exchange(request, decode, deadline, now)
                 except BaseException as error:
                     self._put_away(connection, error)
                     raise

@@ -118,6 +118,20 @@ class Connection:
             return self._finish(data, result, decode, deadline)
         return result
 
+    def exchange_patiently(
+        self, request: bytes, decode: Decoder[T], deadline: float, patience: float
+    ) -> T:
+        """Do as :meth:`exchange` with a server that was asked to wait before it answers.
+
+        :param patience: seconds it may be silent beyond the read timeout.
+        """
+        usual = self._read_timeout
+        self._read_timeout += patience
+        try:
+            return self._exchange_timed(request, decode, deadline)
+        finally:
+            self._read_timeout = usual
+
     def is_stale(self) -> bool:
         """Tell, without waiting, whether the peer closed or sent something unasked."""
         try:
