@@ -25,7 +25,7 @@ from kt_cache.protocol.binary import (
 from kt_cache.protocol.expiry import resolve_expiry
 from kt_cache.protocol.framing import Buffer
 from kt_cache.server.service import Service
-from kt_cache.server.sessions import Hangup
+from kt_cache.server.sessions import Hangup, LaterReply
 
 __all__ = ["BinarySession"]
 
@@ -52,7 +52,9 @@ class BinarySession:
         self._found: list[tuple[int, bytes, bytes, int]] = []
         self._found_size = 0
 
-    def serve(self, data: Buffer, start: int, end: int, now: int) -> tuple[bytes | None, int]:
+    def serve(
+        self, data: Buffer, start: int, end: int, now: int
+    ) -> tuple[bytes | LaterReply | None, int]:
         """As :class:`~kt_cache.server.sessions.Session` says."""
         decode = self._decoder.decode
         while True:
@@ -74,8 +76,8 @@ class BinarySession:
         """As :class:`~kt_cache.server.sessions.Session` says."""
         return self._decoder.error_reply
 
-    def _carry_out(self, request: Request, now: int) -> bytes | None:
-        """Return the reply, or ``None`` if more of the request is to come."""
+    def _carry_out(self, request: Request, now: int) -> bytes | LaterReply | None:
+        """Return the reply, now or later, or ``None`` if more of the request is to come."""
         if isinstance(request, Keys):
             if request.magic == GET_BULK:
                 return self._get(request, now)
@@ -162,7 +164,7 @@ class BinarySession:
             done += removed
         return done
 
-    def _play_script(self, request: Script) -> bytes:
+    def _play_script(self, request: Script) -> bytes | LaterReply:
         """Refuse: this server runs no scripts."""
         return _refusal(request)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TypeAlias
 
+from kt_cache.errors import StorageError
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, resolve_expiry
 from kt_cache.server.parameters import parse_integer
 from kt_cache.server.service import Counts, Service
 from kt_cache.storage import Cursor, Database, open_cursor
 
-__all__ = ["Call", "Failure", "Rows", "expiry_row"]
+__all__ = ["Call", "Failure", "Rows", "expiry_row", "report_failure"]
+
+_log = logging.getLogger(__name__)
 
 Rows: TypeAlias = dict[bytes, bytes]
 
@@ -149,3 +153,9 @@ class Call:
 def expiry_row(xt: int) -> Rows:
     """Return the row that shows an expiration time: none for a record that has none."""
     return {} if xt >= NEVER else {b"xt": b"%d" % xt}
+
+
+def report_failure(error: StorageError) -> Failure:
+    """Log what a storage engine could not do, and return what the client is told."""
+    _log.error("a request failed: %s", error.message)
+    return Failure(500, "DB: 9: system error: the server's log says why")

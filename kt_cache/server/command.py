@@ -78,6 +78,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for a connection without requests (default: %(default)g)",
     )
     add("--max-connections", type=int, default=_DEFAULTS.max_connections, metavar="N")
+    add(
+        "--max-waiting",
+        type=int,
+        default=_DEFAULTS.max_waiting,
+        metavar="N",
+        help="calls that wait for a signal at a time (default: %(default)s)",
+    )
+    add(
+        "--max-wait",
+        type=float,
+        default=_DEFAULTS.max_wait,
+        metavar="SECONDS",
+        help="the longest time that a call waits for a signal (default: %(default)g)",
+    )
     for name, what in (("key", "a key"), ("value", "a value"), ("body", "an HTTP body")):
         add(
             f"--max-{name}",
@@ -148,6 +162,8 @@ def _read_options(arguments: argparse.Namespace) -> ServerOptions:
         databases=tuple(arguments.databases) or _DEFAULTS.databases,
         limits=Limits(key=arguments.max_key, value=arguments.max_value, body=arguments.max_body),
         max_connections=arguments.max_connections,
+        max_waiting=arguments.max_waiting,
+        max_wait=arguments.max_wait,
         idle_timeout=arguments.idle_timeout,
         read_timeout=arguments.timeout,
         request_timeout=arguments.request_timeout,

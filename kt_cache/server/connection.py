@@ -6,6 +6,8 @@ Invariants:
 * What was received and not yet carried out is in ``_pending``. It is empty between requests, so
   that requests are decoded straight from what has just arrived.
 * While the client does not read its replies nothing is carried out for it and nothing is read.
+* While a reply is to come later (``_coming``) nothing further is carried out either. Reading goes
+  on, within bounds, to notice the end of the connection, which cancels what was to come.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from kt_cache.protocol.framing import Buffer
 from kt_cache.server.binary import BinarySession
 from kt_cache.server.http import HttpSession
 from kt_cache.server.service import Service
-from kt_cache.server.sessions import Hangup, Session
+from kt_cache.server.sessions import Hangup, LaterReply, Session
 
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
 
 _FLUSH = 2**16  # replies to pipelined requests are sent together up to about this many bytes
+_AHEAD = 2**16  # bytes to take in beyond a request whose reply is to come later
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -35,6 +38,7 @@ class Connection(asyncio.BufferedProtocol):
         "_began",
         "_binary",
         "_closing",
+        "_coming",
         "_ended",
         "_http",
         "_paused",
@@ -53,6 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         self._session: Session | None = None  # of the request that is not complete
         self._began = 0.0  # the tick at which that request did
         self._pending = bytearray()
+        self._coming: asyncio.Task[bytes] | None = None  # the reply that comes later
         self._paused = False  # the client does not read its replies
         self._closing = False
         self._ended = False  # the client sends no more
@@ -84,9 +89,12 @@ class Connection(asyncio.BufferedProtocol):
         """Carry out what is complete and keep the rest."""
         self.heard = self._service.tick
         pending = self._pending
-        if pending:
+        if pending or self._coming:
             pending += self._service.incoming[:nbytes]
-            self._work_off()
+            if not self._coming:
+                self._work_off()
+            elif len(pending) > _AHEAD:
+                self._transport.pause_reading()
             return
         data = self._service.incoming[:nbytes].tobytes()
         position = self._serve(data)
@@ -94,8 +102,14 @@ class Connection(asyncio.BufferedProtocol):
             pending += memoryview(data)[position:]
 
     def eof_received(self) -> bool:
-        """Answer what is left. The event loop need not close the connection, which does so."""
-        self.finish()
+        """Answer what is left, unless its reply is to come later.
+
+        The event loop need not close the connection, which does so.
+        """
+        if self._coming:
+            self._close()
+        else:
+            self.finish()
         return True
 
     def pause_writing(self) -> None:
@@ -108,19 +122,19 @@ class Connection(asyncio.BufferedProtocol):
         """Go on where :meth:`pause_writing` stopped."""
         self._paused = False
         self.heard = self._service.tick
-        self._work_off()
-        if self._paused or self._closing:
-            return
-        if self._ended:
-            self._break_off()
-        else:
-            self._transport.resume_reading()
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """Forget the connection."""
+        """Forget the connection, and what was to come on it."""
         self._closing = True
         self._pending.clear()
-        self._service.leave(self)
+        coming = self._coming
+        if not coming:
+            self._service.leave(self)
+            return
+        coming.add_done_callback(lambda _: self._service.leave(self))
+        # Not at once: Python complains of a coroutine that is cancelled before it began.
+        coming.get_loop().call_soon(coming.cancel)
 
     # ------------------------------------------------------------ called by the server
 
@@ -138,6 +152,8 @@ class Connection(asyncio.BufferedProtocol):
             elif silent > options.read_timeout:
                 self.abort()
             self._unsent = unsent
+        elif self._coming:
+            pass  # it has a deadline of its own
         elif self._session:
             if silent > options.read_timeout or tick - self._began > options.request_timeout:
                 self._break_off()
@@ -147,7 +163,7 @@ class Connection(asyncio.BufferedProtocol):
     def finish(self) -> None:
         """Take nothing more in, carry out what was received, then close."""
         self._ended = True
-        if not self._paused and not self._closing:
+        if not (self._paused or self._coming or self._closing):
             self._break_off()
 
     def abort(self) -> None:
@@ -156,6 +172,17 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     # ------------------------------------------------------------ inside
+
+    def _go_on(self) -> None:
+        """Take up again what was held up, and read again."""
+        if not self._coming:
+            self._work_off()
+        if self._paused or self._closing:
+            return
+        if self._ended and not self._coming:
+            self._break_off()
+        elif not self._coming or len(self._pending) <= _AHEAD:
+            self._transport.resume_reading()
 
     def _work_off(self) -> None:
         position = self._serve(self._pending)
@@ -179,7 +206,10 @@ class Connection(asyncio.BufferedProtocol):
                 self._send(replies)
                 self._close()
                 return end
-            if reply is None:
+            if not isinstance(reply, bytes):
+                if reply is not None:
+                    session = None
+                    self._wait_for(reply)
                 break
             session = None
             if not reply:
@@ -193,6 +223,28 @@ class Connection(asyncio.BufferedProtocol):
         if replies:
             self._send(replies)
         return position
+
+    def _wait_for(self, coming: LaterReply) -> None:
+        self._coming = asyncio.get_running_loop().create_task(coming)
+        self._coming.add_done_callback(self._take)
+
+    def _take(self, task: asyncio.Task[bytes]) -> None:
+        """Send the reply that has come, and go on."""
+        self._coming = None
+        self.heard = self._service.tick
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error and not isinstance(error, (Hangup, asyncio.CancelledError)):
+            _log.error("a request failed", exc_info=error)
+        if self._closing:
+            return
+        if isinstance(error, Hangup):
+            self._send([error.reply])
+            self._close()
+        elif error:
+            self.abort()
+        else:
+            self._send([task.result()])
+            self._go_on()
 
     def _send(self, replies: list[bytes]) -> None:
         self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))

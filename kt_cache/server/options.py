@@ -22,6 +22,8 @@ class ServerOptions:
     :param max_reply: largest reply to one bulk request; a larger one is refused.
     :param max_connections: connections beyond this many are closed at once.
     :param max_cursors: cursors that one connection may have.
+    :param max_waiting: calls that may wait for a signal at a time; more are refused.
+    :param max_wait: the longest time that a call may wait for a signal.
     :param idle_timeout: how long a connection may stay silent between requests.
     :param read_timeout: how long it may stay silent inside a request, or not read its replies.
     :param request_timeout: how long a request may take to arrive, however busily it trickles in.
@@ -36,6 +38,8 @@ class ServerOptions:
     max_reply: int = 2**28
     max_connections: int = 1000
     max_cursors: int = 100
+    max_waiting: int = 500
+    max_wait: float = 3600.0
     idle_timeout: float = 3600.0
     read_timeout: float = 30.0
     request_timeout: float = 300.0

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, resolve_expiry
 from kt_cache.protocol.http import HttpRequest
 from kt_cache.protocol.tsv import url_decode
 from kt_cache.server.calls import Failure
 from kt_cache.server.dates import format_date, parse_date
+from kt_cache.server.replies import Reply
 from kt_cache.server.service import Service
 from kt_cache.storage import Database
 
-__all__ = ["Reply", "serve_resource"]
-
-
-class Reply(NamedTuple):
-    """A reply before it is put into HTTP.
-
-    :param length: the Content-Length to announce to HEAD, ``None`` for no such header.
-    """
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes = b""
-    length: int | None = 0
+__all__ = ["serve_resource"]
 
 
 def serve_resource(service: Service, request: HttpRequest, now: int) -> Reply:

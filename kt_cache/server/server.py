@@ -87,16 +87,21 @@ class Server:
         self._listener.close()
         self._watch.stop()
         await _let_loop_pass()
+        self._service.signals.close()
         connections = self._service.connections
         for connection in tuple(connections):
             connection.finish()
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._service.wait_until_alone(), self._options.grace)
+        await self._wait_for_connections()
         for connection in tuple(connections):
             connection.abort()
-        await _let_loop_pass()
+        await self._wait_for_connections()
         self._databases.close()
         _log.info("stopped")
+
+    async def _wait_for_connections(self) -> None:
+        if self._service:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._service.wait_until_alone(), self._options.grace)
 
 
 async def _let_loop_pass() -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kt_cache._version import __version__
 from kt_cache.server.options import ServerOptions
+from kt_cache.server.signals import Signals
 from kt_cache.storage import Database
 
 __all__ = ["SERVER_NAME", "Counts", "Service", "Watched"]
@@ -87,6 +88,7 @@ class Service:
         self.options = options
         self.databases = tuple(databases)
         self.counts = Counts()
+        self.signals = Signals(max_waiting=options.max_waiting, max_wait=options.max_wait)
         self.connections: set[Watched] = set()
         self.incoming = memoryview(bytearray(_RECEIVE))
         """Where every connection's bytes arrive, to be taken out before the next ones do."""

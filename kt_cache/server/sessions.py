@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeAlias
 
 from kt_cache.protocol.framing import Buffer
 
-__all__ = ["Hangup", "Session"]
+__all__ = ["Hangup", "LaterReply", "Session"]
+
+LaterReply: TypeAlias = Coroutine[Any, Any, bytes]
+"""A reply that comes later. It may raise :class:`Hangup`, and is cancelled if the client goes."""
 
 
 class Hangup(Exception):
@@ -20,12 +24,15 @@ class Hangup(Exception):
 class Session(Protocol):
     """One protocol's side of one connection."""
 
-    def serve(self, data: Buffer, start: int, end: int, now: int) -> tuple[bytes | None, int]:
+    def serve(
+        self, data: Buffer, start: int, end: int, now: int
+    ) -> tuple[bytes | LaterReply | None, int]:
         """Carry out the request that begins, or goes on, at ``data[start]``.
 
         :param now: current Unix second.
-        :return: the reply (empty if there is to be none), or ``None`` if the request is not
-            complete, and where reading stopped; what lies before that is not needed again.
+        :return: the reply (empty if there is to be none), a coroutine that returns it, or ``None``
+            if the request is not complete; and where reading stopped: what lies before that is
+            not needed again. A coroutine is to be run before the next request is looked at.
         :raises Hangup: if the connection is to end.
         """
 

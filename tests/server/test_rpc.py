@@ -140,16 +140,6 @@ def test_databases_may_be_named(tmp_path: object) -> None:
         assert connection.call("get", DB="other.sqlite", key="a")[0] == 400
 
 
-def test_nobody_waits_for_signals(connection: Connection) -> None:
-    """A signal reaches nobody; waiting is refused at once, not carried out without waiting."""
-    assert connection.call("void", SIGNAL="s") == (200, {"SIGNALED": b"0"})
-    rows = {"ERROR": b"DB: 7: no record: no record", "SIGNALED": b"0"}
-    assert connection.call("get", key="no", SIGNAL="s", SIGNALBROAD="") == (450, rows)
-    refused = (501, {"ERROR": b"not implemented: WAIT"})
-    assert connection.call("set", key="k", value="v", WAIT="s") == refused
-    assert connection.call("get", key="k") == NO_RECORD
-
-
 def test_vacuum_takes_steps(connection: Connection) -> None:
     """A step above one is a number of records, anything else is all of them."""
     connection.call("set_bulk", xt=-1, **{f"_{number}": "" for number in range(10)})

@@ -76,7 +76,7 @@ def _report(call: Call) -> Rows:
             "db_total_count": str(count),
             "db_total_size": str(size),
             "serv_conn_count": str(len(service.connections)),
-            "serv_task_count": "0",
+            "serv_task_count": str(service.signals.waiting),
             "serv_thread_count": str(threading.active_count()),
             "serv_current_time": f"{clock:.6f}",
             "serv_running_term": f"{clock - service.started:.6f}",
