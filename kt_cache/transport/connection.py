@@ -12,8 +12,9 @@ from struct import pack
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-from kt_cache.errors import ConnectionClosed, ReadTimeout, RemoteProtocolError
+from kt_cache.errors import ConnectionClosed, RemoteProtocolError
 from kt_cache.protocol.framing import Closing, Decoder, Incomplete, Unfinished, no_reply_decoder
+from kt_cache.transport.failures import NothingSent, reason, timed_out
 
 __all__ = ["Connection", "NothingSent"]
 
@@ -23,10 +24,6 @@ _RECEIVE = 16384  # bytes asked for at first; a typical reply is one packet
 _GROW = 1 << 20  # bytes a buffer grows by before the peer has sent as many
 _TIMEOUTS = (BlockingIOError, TimeoutError)  # of the kernel; of Python, or a signal handler
 _TOLERANCE = 0.05  # the part of a timeout by which the kernel's one may outlast a call's deadline
-
-
-class NothingSent(ConnectionClosed):
-    """The connection turned out to be broken before any byte of the request was sent."""
 
 
 class Connection:
@@ -96,9 +93,9 @@ class Connection:
         try:
             sent = send(request)
         except _TIMEOUTS as error:
-            raise self._timed_out("take the request") from error
+            raise timed_out("take the request") from error
         except OSError as error:
-            raise NothingSent(_reason(error)) from error
+            raise NothingSent(reason(error)) from error
         if sent != len(request) or (
             remaining < self._plenty and deadline - monotonic() < self._enough
         ):
@@ -108,9 +105,9 @@ class Connection:
         try:
             data = receive(_RECEIVE)
         except _TIMEOUTS as error:
-            raise self._timed_out("answer") from error
+            raise timed_out("answer") from error
         except OSError as error:
-            raise ConnectionClosed(_reason(error)) from error
+            raise ConnectionClosed(reason(error)) from error
         if not data:
             raise ConnectionClosed("the server closed the connection")
         result = decode(data, len(data))
@@ -146,6 +143,11 @@ class Connection:
             return True
         return True
 
+    @property
+    def closed(self) -> bool:
+        """Whether this end was closed."""
+        return self._sock.fileno() < 0
+
     def close(self) -> None:
         """Close this process's end; never a shutdown, which a forked sibling would feel."""
         self._sock.close()
@@ -180,19 +182,19 @@ class Connection:
                     with view[sent:] as rest:
                         sent += self._sock.send(rest)
                 except _TIMEOUTS as error:
-                    raise self._timed_out("take the request") from error
+                    raise timed_out("take the request") from error
                 except OSError as error:
                     kind = ConnectionClosed if sent else NothingSent
-                    raise kind(_reason(error)) from error
+                    raise kind(reason(error)) from error
 
     def _receive_timed(self, deadline: float) -> bytes:
         try:
             self._sock.settimeout(self._patience(deadline, "answer"))
             data = self._sock.recv(_RECEIVE)
         except _TIMEOUTS as error:
-            raise self._timed_out("answer") from error
+            raise timed_out("answer") from error
         except OSError as error:
-            raise ConnectionClosed(_reason(error)) from error
+            raise ConnectionClosed(reason(error)) from error
         if not data:
             raise ConnectionClosed("the server closed the connection")
         return data
@@ -222,9 +224,9 @@ class Connection:
             with memoryview(buffer) as view, view[end:] as free:
                 count = self._sock.recv_into(free)
         except _TIMEOUTS as error:
-            raise self._timed_out("finish its answer") from error
+            raise timed_out("finish its answer") from error
         except OSError as error:
-            raise ConnectionClosed(_reason(error)) from error
+            raise ConnectionClosed(reason(error)) from error
         if not count:
             raise ConnectionClosed("the server closed the connection in the middle of a reply")
         return count
@@ -233,20 +235,12 @@ class Connection:
         """Return how many seconds the next system call may take."""
         remaining = deadline - monotonic()
         if remaining <= 0:
-            raise self._timed_out(what)
+            raise timed_out(what)
         return min(remaining, self._read_timeout)
 
     def _restore_blocking(self) -> None:
-        if self._kernel_timeout and self._sock.fileno() >= 0:
+        if self._kernel_timeout and not self.closed:
             self._sock.settimeout(None)
-
-    @staticmethod
-    def _timed_out(what: str) -> ReadTimeout:
-        return ReadTimeout(f"the server did not {what} in time")
-
-
-def _reason(error: OSError) -> str:
-    return f"the connection broke: {error.strerror or type(error).__name__}"
 
 
 def _set_kernel_timeout(sock: Any, seconds: float) -> bool:
