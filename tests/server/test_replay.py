@@ -41,6 +41,7 @@ def _step(send: bytes, receive: bytes, proto: str, **more: object) -> Step:
         ]),
         _step(_GET * 2, b"\xba\0\0\0\0", "bin", quiet_s=2),
         _step(_GET, b"", "none", quiet_s=2),
+        _step(_GET, b"\xba\0\0\0\1", "bin", defer=True),
         _step(b"GET /rpc/echo?a=1 HTTP/1.1\r\n\r\n", _HEAD + b"\r\na\t2\n", "http"),
         _step(b"GET /rpc/echo?a=1 HTTP/1.1\r\n\r\n", _HEAD + b"\r\nb\t1\n", "http"),
         _step(b"GET /rpc/echo?a=1 HTTP/1.1\r\n\r\n", _HEAD + b"\r\na\t1\nb\t1\n", "http"),
@@ -67,5 +68,5 @@ def test_a_difference_is_reported(server: IncludedServer, step: Step) -> None:
 
 def test_every_transcript_is_there() -> None:
     """A case that went missing would not fail, so they are counted."""
-    assert len(load_cases()) == 17
+    assert len(load_cases()) == 21
     assert sum(len(case["steps"]) for case in load_cases().values()) == 446

@@ -12,7 +12,7 @@ import json
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate
 from fnmatch import fnmatchcase
 from functools import cache
@@ -35,16 +35,31 @@ def load_cases() -> dict[str, Mapping[str, Any]]:
 
 
 def replay(steps: Sequence[Step], host: str, port: int) -> list[str]:
-    """Return the differences that the server shows, each with its step's number and note."""
+    """Return the differences that the server shows, each with its step's number and note.
+
+    The reply to a deferred step is read behind that to the next step that is not deferred.
+    """
+    differences: list[str] = []
     player = _Player(host, port)
+    sent: list[tuple[int, Step]] = []
     try:
-        return [
-            f"step {number} ({step['note']}): {difference}"
-            for number, step in enumerate(steps)
-            for difference in player.play(step)
-        ]
+        for number, step in enumerate(steps):
+            player.send(step)
+            sent.append((number, step))
+            if not step.get("defer"):
+                differences += _compare(player, (sent.pop(), *sent))
+                sent.clear()
+        return differences + _compare(player, sent)
     finally:
         player.close()
+
+
+def _compare(player: _Player, sent: Iterable[tuple[int, Step]]) -> list[str]:
+    return [
+        f"step {number} ({step['note']}): {difference}"
+        for number, step in sent
+        for difference in player.compare(step)
+    ]
 
 
 class _Player:
@@ -59,7 +74,7 @@ class _Player:
         for connection in self._connections.values():
             connection.close()
 
-    def play(self, step: Step) -> Iterator[str]:
+    def send(self, step: Step) -> None:
         self._wait(step)
         name = step.get("conn", "a")
         if name not in self._connections:
@@ -68,6 +83,11 @@ class _Player:
         connection.send(_bytes_to_send(step))
         if step.get("half_close"):
             connection.end()
+
+    def compare(self, step: Step) -> Iterator[str]:
+        """Read the reply and yield how it differs."""
+        name = step.get("conn", "a")
+        connection = self._connections[name]
         if step["proto"] in ("http", "head"):
             yield from _compare_http(step, connection)
         elif step["proto"] == "bin":
@@ -81,7 +101,8 @@ class _Player:
             yield "more than the reply"
 
     def _wait(self, step: Step) -> None:
-        """Wait for a point of the second, or so long after the last such point."""
+        """Wait so long, for a point of the second, or so long after the last such point."""
+        time.sleep(step.get("wait_s", 0))
         if "align" in step:
             time.sleep((step["align"] - time.time()) % 1)
             self._zero = time.time()
