@@ -1,0 +1,55 @@
+"""Clients that were written elsewhere, and ours, on one empty database of each kind of server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import kyototycoon
+import pytest
+import ukt
+
+from kt_cache import EmbeddedServer, KyotoTycoon
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+def ours(any_server: EmbeddedServer) -> Connect:
+    """Return our client; the database is empty."""
+    any_server.client.clear()
+
+    def connect(serializer: str | None = None) -> KyotoTycoon:
+        return KyotoTycoon(any_server.host, any_server.port, serializer=serializer)
+
+    return connect
+
+
+@pytest.fixture
+def theirs(any_server: EmbeddedServer) -> Iterator[Connect]:
+    """Return ukt's client."""
+    clients: list[ukt.KyotoTycoon] = []
+
+    def connect(serializer: str | None = None) -> ukt.KyotoTycoon:
+        clients.append(ukt.KyotoTycoon(any_server.host, any_server.port, serializer=serializer))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close_all()
+
+
+@pytest.fixture
+def ng(any_server: EmbeddedServer) -> Iterator[Connect]:
+    """Return the client of python-kyototycoon-ng, of one protocol."""
+    clients: list[kyototycoon.KyotoTycoon] = []
+
+    def connect(pack_type: int, *, binary: bool) -> kyototycoon.KyotoTycoon:
+        client = kyototycoon.KyotoTycoon(binary=binary, pack_type=pack_type)
+        client.open(any_server.host, any_server.port)
+        clients.append(client)
+        return client
+
+    yield connect
+    for client in clients:
+        client.close()
