@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from kt_cache.client import KyotoTycoon, procedures
+from kt_cache.client import KyotoTycoon, administration
 from kt_cache.client.executor import Executor
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.transport import Pool, PoolConfig
@@ -221,7 +221,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], host: str, port: int) ->
         if status is not None:
             raise KTError(f"the server ended with status {status} instead of listening")
         try:
-            executor.run(procedures.report(), deadline)
+            executor.run(administration.report(), deadline)
         except KTError:
             time.sleep(0.02)
         else:

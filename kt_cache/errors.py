@@ -23,6 +23,7 @@ __all__ = [
     "ReadTimeout",
     "RemoteProtocolError",
     "ServerError",
+    "SignalTimeout",
     "StorageError",
     "TimeoutExceeded",
     "TransportError",
@@ -170,6 +171,10 @@ class ServerError(KTError):
 
 class NoSuchDatabase(ServerError):
     """The database index or name is not one the server has open."""
+
+
+class SignalTimeout(ServerError, TimeoutError):
+    """The signal that a call was to wait for did not come in time; the call was not carried out."""
 
 
 class StorageError(KTError):

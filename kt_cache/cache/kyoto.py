@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from kt_cache.cache import operations
 from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
-from kt_cache.client import KyotoTycoon, procedures, records
+from kt_cache.client import KyotoTycoon, administration, bulk_procedures, procedures, records
 from kt_cache.client.executor import Executor
 from kt_cache.serializers import KT_NONE
 from kt_cache.transport import PoolConfig, get_pool
@@ -98,11 +98,11 @@ class KyotoStore:
 
         Expired records that the server has not swept yet are among them.
         """
-        return self._executor.run(procedures.match_prefix(self.db, prefix))
+        return self._executor.run(bulk_procedures.match_prefix(self.db, prefix))
 
     def flush(self) -> None:
         """Remove every record of the database."""
-        self._executor.run(procedures.clear(self.db))
+        self._executor.run(administration.clear(self.db))
 
     def _deadline(self, ttl: float | None) -> float | None:
         return None if ttl is None else self._clock() + ttl

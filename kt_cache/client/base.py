@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.protocol.binary import Record
+from kt_cache.protocol.expiry import ExpireTime
 from kt_cache.serializers import KT_NONE, decode_key, encode_key, get_serializer
 from kt_cache.transport.config import LONGEST_LIFE, PoolConfig, check_seconds
 
@@ -80,6 +81,42 @@ class ClientBase:
 
     def _db(self, db: int | None) -> int:
         return self.default_db if db is None else db
+
+    def _key_and_db(self, item: Any) -> tuple[str | bytes, int | None]:
+        """Return key and database of ``client[item]``: a key, or a ``(key, db)`` tuple."""
+        if not isinstance(item, tuple):
+            return item, None
+        try:
+            key, db = item
+        except ValueError:
+            raise ConfigError(f"expected a key or (key, db), not {len(item)} things") from None
+        return key, db
+
+    @staticmethod
+    def _given(data: Mapping[Any, Any] | None, named: Mapping[str, Any]) -> Mapping[Any, Any]:
+        """Return the records given as a mapping or by name; both would hide misspelt options."""
+        if data is None:
+            return named
+        if named:
+            raise TypeError(
+                f"unexpected keyword argument {next(iter(named))!r}: "
+                "give records as a mapping or by name, not both"
+            )
+        return data
+
+    @staticmethod
+    def _value_and_time(given: Any) -> tuple[Any, ExpireTime]:
+        """Return value and time of ``client[key] = given``: a value, or a tuple of both."""
+        if not isinstance(given, tuple):
+            return given, None
+        try:
+            value, expire_time = given
+        except ValueError:
+            raise ConfigError(
+                f"expected a value or (value, expire_time), not {len(given)} things; "
+                "use set() to store a tuple"
+            ) from None
+        return value, expire_time
 
     def _encoded(self, key: str | bytes, value: Any, encode_value: bool) -> bytes:
         encode = self.encode_value if encode_value else as_bytes

@@ -17,7 +17,7 @@ from kt_cache.errors import (
 from kt_cache.transport import Pool
 from kt_cache.transport.connection import Connection, NothingSent
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "Pinned"]
 
 T = TypeVar("T")
 
@@ -102,6 +102,40 @@ class Executor:
         finally:
             operation.close()
 
+    def pin(self) -> Pinned:
+        """Take a connection out of the pool for several commands.
+
+        :raises PoolTimeout: if all are in use.
+        :raises ConnectError: if a new one was needed and could not be made.
+        """
+        now = monotonic()
+        try:
+            return Pinned(self, self.pool.acquire(now + self._call_timeout, now))
+        except KTError as error:
+            error.add_context(host=self.pool.config.address)
+            raise
+
+    def run_on(self, connection: Connection, command: Command[T], patience: float) -> T:
+        """Do as :meth:`run`, on a given connection and without another attempt.
+
+        The connection is given up if it breaks, but does not go back to the pool otherwise.
+        """
+        _, request, decode, _, _, _ = command
+        now = monotonic()
+        deadline = now + self._call_timeout + patience
+        try:
+            if patience:
+                return connection.exchange_patiently(request, decode, deadline, patience)
+            return connection.exchange(request, decode, deadline, now)
+        except BaseException as error:
+            if not (isinstance(error, ServerError) and error.connection_ok):
+                self.pool.discard(connection, broken=isinstance(error, ConnectionClosed))
+            if isinstance(error, ConnectionClosed):
+                self._may_repeat(command, error)
+            elif isinstance(error, KTError):
+                self._with_context(error, command)
+            raise
+
     def _put_away(self, connection: Connection, error: BaseException) -> None:
         if isinstance(error, ServerError) and error.connection_ok:
             self.pool.release(connection)
@@ -125,3 +159,37 @@ class Executor:
         name, _, _, _, key, _ = command
         error.add_context(host=self.pool.config.address, command=name, key=key)
         return error
+
+
+class Pinned:
+    """A connection that one user keeps for several commands, as a cursor must.
+
+    Without :meth:`give_back` it is closed when nobody holds this object any more.
+    """
+
+    __slots__ = ("_connection", "_executor")
+
+    def __init__(self, executor: Executor, connection: Connection) -> None:
+        self._executor = executor
+        self._connection = connection
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection is still there."""
+        return not self._connection.closed
+
+    def run(self, command: Command[T], patience: float = 0.0) -> T:
+        """Return the command's decoded reply; it is sent once at most.
+
+        :param patience: as for :meth:`Executor.run`.
+        :raises KTError: with host, command and key filled in.
+        """
+        result = self._executor.run_on(self._connection, command, patience)
+        if self._connection.closing:
+            self.give_back()
+        return result
+
+    def give_back(self) -> None:
+        """Let others use the connection; this object is of no more use."""
+        if self.usable:
+            self._executor.pool.release(self._connection)

@@ -65,12 +65,20 @@ def remove_bulk(
 
 
 def play_script(
-    name: bytes, pairs: Collection[tuple[bytes, bytes]], *, no_reply: bool = False
+    name: bytes,
+    pairs: Collection[tuple[bytes, bytes]],
+    *,
+    no_reply: bool = False,
+    repeatable: bool = False,
 ) -> Command[list[tuple[bytes, bytes]] | None]:
-    """Call a Lua function of the server's script: its output as pairs, or ``None``."""
+    """Call a Lua function of the server's script: its output as pairs, or ``None``.
+
+    :param repeatable: whether calling it twice leaves the same state and gives the same answer.
+    """
     request = binary.encode_script(name, pairs, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else binary.ScriptReplyDecoder()
-    return "script", request, decode, False, None, None
+    renew = None if no_reply else binary.ScriptReplyDecoder
+    return "script", request, decode, repeatable, None, renew
 
 
 def _set_decoder(sent: int) -> Decoder[int]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kt_cache.client.base import ClientBase, make_config
 from kt_cache.client.executor import Executor
-from kt_cache.client.sync_procedures import ProcedureMethods
-from kt_cache.client.sync_records import RecordMethods
+from kt_cache.client.sync_aliases import AliasMethods
+from kt_cache.client.sync_http import HttpMethods
 from kt_cache.transport import PoolConfig, PoolStats, get_pool
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["KyotoTycoon"]
 
 
-class KyotoTycoon(RecordMethods, ProcedureMethods):
+class KyotoTycoon(AliasMethods, HttpMethods):
     """A client for one Kyoto Tycoon server; safe to share between threads and forked processes.
 
     Clients of the same configuration share one pool of connections. Nothing is opened before the
@@ -61,9 +61,7 @@ class KyotoTycoon(RecordMethods, ProcedureMethods):
             encode_value=encode_value,
             decode_value=decode_value,
         )
-        self.config = config or make_config(host, port, timeout, max_age)
-        self._pool = get_pool(self.config)
-        self._executor = Executor(self._pool)
+        self._use(config or make_config(host, port, timeout, max_age))
 
     @property
     def host(self) -> str:
@@ -83,6 +81,34 @@ class KyotoTycoon(RecordMethods, ProcedureMethods):
     def close_all(self) -> None:
         """Close the pool's unused connections. The client stays usable and opens new ones."""
         self._pool.expire()
+
+    def close(self) -> None:
+        """Do what :meth:`close_all` does."""
+        self.close_all()
+
+    def checkin(self) -> None:
+        """Do nothing: a connection goes back to the pool at the end of every call."""
+
+    def open(self, host: str = "127.0.0.1", port: int = 1978, timeout: float | None = 30) -> bool:
+        """Turn to another server.
+
+        :param timeout: seconds for a call as a whole; ``None`` for the defaults.
+        :return: ``True``; connections are opened when they are needed.
+        """
+        self._use(make_config(host, port, timeout, self.config.max_idle))
+        return True
+
+    def connect(
+        self, host: str = "127.0.0.1", port: int = 1978, timeout: float | None = 30
+    ) -> Self:
+        """Turn to another server, as :meth:`open`, and return the client itself."""
+        self.open(host, port, timeout)
+        return self
+
+    def _use(self, config: PoolConfig) -> None:
+        self.config = config
+        self._pool = get_pool(config)
+        self._executor = Executor(self._pool)
 
     def __enter__(self) -> Self:
         return self

@@ -1,34 +1,47 @@
-"""The blocking client's methods that go over TSV-RPC."""
+"""The blocking client's atomic operations on one record, which go over TSV-RPC."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kt_cache.client import procedures
 from kt_cache.client.base import ClientBase
+from kt_cache.client.call import Signals, common, patience_of
+from kt_cache.client.command import Command
 from kt_cache.client.executor import Executor
+from kt_cache.client.readable import origin
 from kt_cache.errors import ConfigError
 from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["ProcedureMethods"]
 
 Key = str | bytes
-
-_whole = re.compile(rb"-?\d{1,20}").fullmatch
-_real = re.compile(rb"-?\d{1,20}\.\d{1,20}").fullmatch
+T = TypeVar("T")
 
 
 class ProcedureMethods(ClientBase):
-    """Atomic operations on one record, and questions about a database or the server.
+    """Atomic operations on one record.
 
     Errors are those of :class:`~kt_cache.client.sync_records.RecordMethods`. A connection that
     breaks in the middle of a call that changes something raises
     :class:`~kt_cache.errors.OutcomeUnknown`.
+
+    All of them take three more options. With ``signal="name", wait=SECONDS`` the server carries the
+    call out when that signal is sent, or raises :class:`~kt_cache.errors.SignalTimeout`; with
+    ``signal="name", send=True`` it sends the signal, to all who wait for it, afterwards. A
+    waiting call occupies its connection, and a thread of the server, for as long.
     """
 
     _executor: Executor
+
+    def _call(self, command: Command[T], signals: Signals) -> T:
+        if not signals:
+            return self._executor.run(command)
+        return self._executor.run(command, patience=patience_of(signals))
 
     def add(
         self,
@@ -37,6 +50,7 @@ class ProcedureMethods(ClientBase):
         db: int | None = None,
         expire_time: ExpireTime = None,
         encode_value: bool = True,
+        **signals: Unpack[Signals],
     ) -> bool:
         """Store a record unless there is one already.
 
@@ -44,7 +58,8 @@ class ProcedureMethods(ClientBase):
         :return: whether it was stored.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        return self._executor.run(procedures.add(self._db(db), encode_key(key), data, xt))
+        where = common(self._db(db), signals)
+        return self._call(procedures.add(where, encode_key(key), data, xt), signals)
 
     def replace(
         self,
@@ -53,6 +68,7 @@ class ProcedureMethods(ClientBase):
         db: int | None = None,
         expire_time: ExpireTime = None,
         encode_value: bool = True,
+        **signals: Unpack[Signals],
     ) -> bool:
         """Store a record only if there is one already.
 
@@ -60,7 +76,27 @@ class ProcedureMethods(ClientBase):
         :return: whether it was stored.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        return self._executor.run(procedures.replace(self._db(db), encode_key(key), data, xt))
+        where = common(self._db(db), signals)
+        return self._call(procedures.replace(where, encode_key(key), data, xt), signals)
+
+    def append(
+        self,
+        key: Key,
+        value: Any,
+        db: int | None = None,
+        expire_time: ExpireTime = None,
+        encode_value: bool = True,
+        **signals: Unpack[Signals],
+    ) -> bool:
+        """Add to the end of a record's value; without a record, store one.
+
+        :param value: serialized like any other, so useful for text and bytes only.
+        :param expire_time: as for :meth:`set`; the old record's time is not kept.
+        :return: ``True``.
+        """
+        data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
+        where = common(self._db(db), signals)
+        return self._call(procedures.append(where, encode_key(key), data, xt), signals)
 
     def cas(
         self,
@@ -70,6 +106,7 @@ class ProcedureMethods(ClientBase):
         db: int | None = None,
         expire_time: ExpireTime = None,
         encode_value: bool = True,
+        **signals: Unpack[Signals],
     ) -> bool:
         """Compare and set: change a record only if its value is the one expected.
 
@@ -83,8 +120,8 @@ class ProcedureMethods(ClientBase):
             raise ValueError("cas needs an old value, a new value, or both")
         old = None if old_val is None else self._encoded(key, old_val, encode_value)
         new = None if new_val is None else self._encoded(key, new_val, encode_value)
-        xt = to_wire(expire_time)
-        return self._executor.run(procedures.cas(self._db(db), encode_key(key), old, new, xt))
+        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        return self._call(procedures.cas(where, encode_key(key), old, new, xt), signals)
 
     def increment(
         self,
@@ -93,6 +130,7 @@ class ProcedureMethods(ClientBase):
         orig: int | str | None = None,
         db: int | None = None,
         expire_time: ExpireTime = None,
+        **signals: Unpack[Signals],
     ) -> int:
         """Add to a counter that the server keeps as eight big-endian bytes.
 
@@ -105,78 +143,61 @@ class ProcedureMethods(ClientBase):
         """
         if isinstance(n, bool) or not isinstance(n, int):
             raise ConfigError(f"increment adds whole numbers, not {n!r}")
-        origin = _origin(orig)
-        xt = to_wire(expire_time)
-        return self._executor.run(
-            procedures.increment(self._db(db), encode_key(key), n, origin, xt)
-        )
+        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        command = procedures.increment(where, encode_key(key), n, origin(orig, whole=True), xt)
+        return self._call(command, signals)
 
-    def exists(self, key: Key, db: int | None = None) -> bool:
+    def increment_double(
+        self,
+        key: Key,
+        n: float = 1.0,
+        orig: float | str | None = None,
+        db: int | None = None,
+        expire_time: ExpireTime = None,
+        **signals: Unpack[Signals],
+    ) -> float:
+        """Add to a real number that the server keeps in a form of its own (15 decimal places).
+
+        :param n: what to add, negative to subtract.
+        :param orig: as for :meth:`increment`.
+        :param expire_time: as for :meth:`set`; without it the record never expires.
+        :return: the new number.
+        :raises ServerError: if the record is not such a number, or missing with ``"try"``.
+        """
+        if isinstance(n, bool) or not isinstance(n, int | float):
+            raise ConfigError(f"increment_double adds numbers, not {n!r}")
+        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        start = origin(orig, whole=False)
+        command = procedures.increment_double(where, encode_key(key), n, start, xt)
+        return self._call(command, signals)
+
+    def exists(self, key: Key, db: int | None = None, **signals: Unpack[Signals]) -> bool:
         """Tell whether there is a record."""
-        return self._executor.run(procedures.check(self._db(db), encode_key(key))) is not None
+        return self.length(key, db, **signals) is not None
 
-    def length(self, key: Key, db: int | None = None) -> int | None:
+    def length(self, key: Key, db: int | None = None, **signals: Unpack[Signals]) -> int | None:
         """Return the size of a record's value in bytes, or ``None`` if there is no record."""
-        return self._executor.run(procedures.check(self._db(db), encode_key(key)))
+        where = common(self._db(db), signals)
+        return self._call(procedures.check(where, encode_key(key)), signals)
 
-    def seize(self, key: Key, db: int | None = None, decode_value: bool = True) -> Any:
+    def seize(
+        self,
+        key: Key,
+        db: int | None = None,
+        decode_value: bool = True,
+        **signals: Unpack[Signals],
+    ) -> Any:
         """Remove a record and return the value it had, or ``None`` if there was none."""
-        value = self._executor.run(procedures.seize(self._db(db), encode_key(key)))
-        if value is None or not decode_value:
-            return value
-        return self._decoded(key, value)
+        where = common(self._db(db), signals)
+        value = self._call(procedures.seize(where, encode_key(key)), signals)
+        return value if value is None or not decode_value else self._decoded(key, value)
 
-    def match_prefix(
-        self, prefix: Key, max_keys: int | None = None, db: int | None = None
-    ) -> list[Any]:
-        """List the keys that begin with a prefix, in the server's order.
-
-        :param max_keys: most keys to return; ``None`` for all.
-        :return: keys, those of expired records that the server has not swept yet included.
-        """
-        keys = self._executor.run(
-            procedures.match_prefix(self._db(db), encode_key(prefix), max_keys)
-        )
-        return [self._shown_key(key) for key in keys]
-
-    def clear(self, db: int | None = None) -> bool:
-        """Remove all records of a database.
-
-        :return: ``True``.
-        """
-        return self._executor.run(procedures.clear(self._db(db)))
-
-    def count(self, db: int | None = None) -> int:
-        """Return the number of records, expired ones not yet swept included."""
-        return int(self.status(db)["count"])
-
-    def status(self, db: int | None = None) -> dict[str, Any]:
-        """Return what the server says about a database, such as ``count``, ``size``, ``path``.
-
-        :return: field -> ``int``, ``float`` or ``str``.
-        """
-        return _readable(self._executor.run(procedures.status(self._db(db))))
-
-    def report(self) -> dict[str, Any]:
-        """Return what the server says about itself: counters, versions, databases, memory.
-
-        :return: field -> ``int``, ``float`` or ``str``.
-        """
-        return _readable(self._executor.run(procedures.report()))
-
-
-def _origin(orig: int | str | None) -> bytes | None:
-    if orig is None or orig in ("try", "set") or isinstance(orig, int):
-        return None if orig is None else str(orig).encode()
-    raise ConfigError(f'orig must be a number, "try" or "set", not {orig!r}')
-
-
-def _readable(rows: dict[bytes, bytes]) -> dict[str, Any]:
-    return {name.decode(errors="replace"): _as_number(value) for name, value in rows.items()}
-
-
-def _as_number(value: bytes) -> int | float | str:
-    # Not what else Python takes for a number: a path may be called "nan" or "1_0".
-    if _whole(value):
-        return int(value)
-    return float(value) if _real(value) else value.decode(errors="replace")
+    def pop(
+        self,
+        key: Key,
+        db: int | None = None,
+        decode_value: bool = True,
+        **signals: Unpack[Signals],
+    ) -> Any:
+        """Do what :meth:`seize` does."""
+        return self.seize(key, db, decode_value, **signals)

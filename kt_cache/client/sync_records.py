@@ -18,7 +18,7 @@ Key = str | bytes
 
 
 class RecordMethods(ClientBase):
-    """Get, set and remove one or many records, and call scripts. One round trip each.
+    """Get, set and remove one or many records. One round trip each.
 
     All of them raise :class:`~kt_cache.errors.TransportError` (timeouts included) when the server
     cannot be reached or does not answer, and :class:`~kt_cache.errors.ServerError` when it refuses.
@@ -127,18 +127,21 @@ class RecordMethods(ClientBase):
 
     def set_bulk(
         self,
-        data: Mapping[Any, Any],
+        data: Mapping[Any, Any] | None = None,
         db: int | None = None,
         expire_time: ExpireTime = None,
         no_reply: bool = False,
         encode_values: bool = True,
+        **kwargs: Any,
     ) -> int | None:
         """Store many records with one expiration time; not atomic as a whole.
 
         :param data: key -> value.
+        :param kwargs: the records, instead of ``data``.
         :return: number of records stored, or ``None`` with ``no_reply``.
         :raises NoSuchDatabase: if the server has no database of that index.
         """
+        data = self._given(data, kwargs)
         index, xt = self._db(db), to_wire(expire_time)
         rows = [
             (index, encode_key(key), self._encoded(key, value, encode_values), xt)
@@ -192,25 +195,3 @@ class RecordMethods(ClientBase):
         if not pairs:
             return None if no_reply else 0
         return self._executor.run(records.remove_bulk(pairs, no_reply=no_reply))
-
-    def script(
-        self,
-        name: Key,
-        data: Mapping[Any, Any] | None = None,
-        no_reply: bool = False,
-        encode_values: bool = True,
-        decode_values: bool = True,
-    ) -> dict[Any, Any] | None:
-        """Call a Lua function of the server's script.
-
-        :param name: the function's name.
-        :param data: input names and values.
-        :return: the function's output, or ``None`` with ``no_reply``.
-        :raises ServerError: if the server has no such function or it failed.
-        """
-        pairs = [
-            (encode_key(key), self._encoded(key, value, encode_values))
-            for key, value in (data or {}).items()
-        ]
-        output = self._executor.run(records.play_script(encode_key(name), pairs, no_reply=no_reply))
-        return None if output is None else self._decoded_pairs(output, decode_values)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kt_cache.client import procedures, records
+from kt_cache.client import administration, bulk_procedures, call, procedures, records
 from kt_cache.client.command import Command
 from kt_cache.protocol.binary import encode_script_reply
 from tests.support.replies import NEVER, REMOVED, STORED, found, rpc, stored
@@ -116,37 +116,39 @@ CASES = {
     "procedures.seize": Case(
         "seize", lambda: procedures.seize(0, b"k"), rpc(value="v"), b"v", False, rpc(value=LONG)
     ),
-    "procedures.match_prefix": Case(
+    "bulk_procedures.match_prefix": Case(
         "match_prefix",
-        lambda: procedures.match_prefix(0, b"p"),
+        lambda: bulk_procedures.match_prefix(0, b"p"),
         rpc(num="2", _pb="1", _pa="0"),
         [b"pa", b"pb"],
         True,
         rpc(num="3", _pa="0", _pb="2", **{"_p" + LONG: "1"}),
         None,
     ),
-    "procedures.clear": Case("clear", lambda: procedures.clear(0), rpc(), True, False, rpc(), None),
-    "procedures.status": Case(
+    "administration.clear": Case(
+        "clear", lambda: administration.clear(0), rpc(), True, False, rpc(), None
+    ),
+    "administration.status": Case(
         "status",
-        lambda: procedures.status(0),
+        lambda: administration.status(0),
         rpc(count="1"),
         {b"count": b"1"},
         True,
         rpc(count="1", path=LONG),
         None,
     ),
-    "procedures.report": Case(
+    "administration.report": Case(
         "report",
-        procedures.report,
+        administration.report,
         rpc(db_0="count=1"),
         {b"db_0": b"count=1"},
         True,
         rpc(db_0=LONG, db_1=LONG),
         None,
     ),
-    "procedures.call": Case(
+    "call.call": Case(
         "void",
-        lambda: procedures.call("void", [], lambda reply: reply.status, repeatable=True),
+        lambda: call.call("void", [], lambda reply: reply.status, repeatable=True),
         rpc(),
         200,
         True,

@@ -1,0 +1,192 @@
+"""A TSV-RPC call as a command: its parameters, common ones included, and its status's meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, TypedDict, TypeVar
+
+from kt_cache.client.command import Command
+from kt_cache.errors import ConfigError, NoSuchDatabase, ServerError, SignalTimeout
+from kt_cache.protocol.framing import Buffer, Closing, Decoder, Incomplete
+from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, encode_call
+from kt_cache.serializers import encode_key
+
+__all__ = [
+    "Params",
+    "Rows",
+    "Signals",
+    "Where",
+    "accepted",
+    "call",
+    "common",
+    "done",
+    "field",
+    "number",
+    "optional",
+    "params_of",
+    "patience_of",
+    "rows_of",
+    "underscored",
+]
+
+T = TypeVar("T")
+Params = list[tuple[bytes, bytes]]
+Rows = dict[bytes, bytes]
+Where: TypeAlias = "int | Params"
+"""A database index, or a call's common parameters as :func:`common` makes them."""
+
+_REFUSED = 450
+_SIGNAL = 1  # where the signal to send stands among a call's parameters
+_TIMED_OUT = "the condition timed out"
+
+
+class Signals(TypedDict, total=False):
+    """What a call may have to do with a signal of the server. Signals are names; nobody makes them.
+
+    :ivar signal: the signal's name.
+    :ivar wait: wait at most so many seconds for the signal before the call is carried out.
+    :ivar send: send the signal to all who wait for it when the call has been carried out.
+    """
+
+    signal: str | bytes | None
+    wait: float | None
+    send: bool
+
+
+def common(db: int, signals: Signals) -> Where:
+    """Return the parameters that every procedure of a database takes.
+
+    :raises ConfigError: if ``signals`` do not go together.
+    """
+    if not signals:
+        return db
+    unknown = sorted(set(signals) - Signals.__optional_keys__)
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
+    name, wait, send = signals.get("signal"), signals.get("wait"), signals.get("send")
+    if name is None:
+        if wait is None and not send:
+            return db
+        raise ConfigError("wait and send need the name of a signal: signal=...")
+    if (wait is None) == (not send):
+        raise ConfigError("a signal needs either wait=SECONDS, to wait for it, or send=True")
+    params, key = params_of(db), encode_key(name)
+    if wait is None:
+        params.insert(_SIGNAL, (b"SIGNAL", key))
+        return [*params, (b"SIGNALBROAD", b"")]
+    if not 0 < wait <= 10**6:
+        raise ConfigError(f"wait must be a positive number of seconds, not {wait!r}")
+    return [*params, (b"WAIT", key), (b"WAITTIME", b"%f" % wait)]
+
+
+def patience_of(signals: Signals) -> float:
+    """Return the seconds for which the server may wait before it carries a call out."""
+    return signals.get("wait") or 0.0
+
+
+def params_of(where: Where, *pairs: tuple[bytes, bytes | int | None]) -> Params:
+    """Return the input of a database procedure; pairs whose value is ``None`` are left out."""
+    params = [(b"DB", b"%d" % where)] if isinstance(where, int) else where[:]
+    params += [
+        (name, b"%d" % value if isinstance(value, int) else value)
+        for name, value in pairs
+        if value is not None
+    ]
+    return params
+
+
+def call(
+    name: str,
+    params: Params,
+    read: Callable[[RpcReply], T],
+    *,
+    repeatable: bool,
+    key: bytes | None = None,
+) -> Command[T]:
+    """Call any procedure.
+
+    :param params: input names and values.
+    :param read: makes the result of a reply with status 200 or 450; others raise ServerError.
+    :param repeatable: whether the call may be sent twice. One that sends a signal never is.
+    """
+
+    def decoder() -> Decoder[T]:
+        read_reply = RpcReplyDecoder()
+
+        def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+            reply = read_reply(data, end)
+            if isinstance(reply, Incomplete):
+                return reply
+            if isinstance(reply, Closing):
+                return Closing(_checked(reply.result, read, connection_ok=False))
+            return _checked(reply, read, connection_ok=True)
+
+        return decode
+
+    if len(params) > _SIGNAL and params[_SIGNAL][0] == b"SIGNAL":
+        repeatable = False
+    return name, encode_call(name, params), decoder(), repeatable, key, decoder
+
+
+def _checked(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
+    if reply.status in (200, _REFUSED):
+        try:
+            return read(reply)
+        except ServerError as error:
+            error.connection_ok = connection_ok
+            raise
+    text = reply.rows.get(b"ERROR", b"").decode(errors="replace")
+    kind = {"no such database": NoSuchDatabase, _TIMED_OUT: SignalTimeout}.get(text, ServerError)
+    raise kind(
+        f"the server answered {reply.status}: {text or 'no reason given'}",
+        status=reply.status,
+        connection_ok=connection_ok,
+    )
+
+
+# ---------------------------------------------------------------- reading replies
+
+
+def accepted(reply: RpcReply) -> bool:
+    """Tell whether the server did it, or refused for a reason that lies in the record."""
+    return reply.status == 200
+
+
+def rows_of(reply: RpcReply) -> Rows:
+    """Return the output map of a call that may not be refused."""
+    if reply.status == 200:
+        return reply.rows
+    text = reply.rows.get(b"ERROR", b"").decode(errors="replace")
+    raise ServerError(f"the server refused: {text}", status=reply.status)
+
+
+def done(reply: RpcReply) -> bool:
+    """Return ``True`` for a call that may not be refused."""
+    rows_of(reply)
+    return True
+
+
+def field(reply: RpcReply, name: bytes) -> bytes:
+    """Return one output of a call that may not be refused."""
+    try:
+        return rows_of(reply)[name]
+    except KeyError:
+        raise ServerError(f"the reply lacks {name.decode()!r}", status=reply.status) from None
+
+
+def number(reply: RpcReply, name: bytes = b"num") -> int:
+    """Return one output that is a whole number."""
+    try:
+        return int(field(reply, name))
+    except ValueError:
+        raise ServerError(f"{name.decode()!r} is not a number", status=reply.status) from None
+
+
+def optional(read: Callable[[RpcReply], T]) -> Callable[[RpcReply], T | None]:
+    """Return a reader that gives ``None`` for a refused call: the record is missing."""
+    return lambda reply: read(reply) if reply.status == 200 else None
+
+
+def underscored(reply: RpcReply) -> Rows:
+    """Return the outputs whose names begin with an underscore, without it: those of records."""
+    return {name[1:]: value for name, value in rows_of(reply).items() if name[:1] == b"_"}

@@ -1,0 +1,59 @@
+"""Inputs and outputs of kt.lua's functions on expiration times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kt_cache.errors import ConfigError, ServerError
+from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, ExpireTime, to_wire
+from kt_cache.serializers import encode_key
+
+__all__ = ["moments", "relative_input", "script_error", "touch_input"]
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+def touch_input(db: int, keys: Iterable[str | bytes], xt: ExpireTime) -> Pairs:
+    """Return the input of ``touch_bulk``.
+
+    :param xt: as callers give it.
+    """
+    given = to_wire(xt)
+    # Lua's numbers cannot hold the usual "never".
+    return _for_each(db, keys, -NEVER if given == NEVER_GIVEN else given)
+
+
+def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
+    """Return the input of ``touch_bulk_relative``.
+
+    :param n: seconds.
+    """
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise ConfigError(f"n must be a whole number of seconds, not {n!r}")
+    return _for_each(db, keys, n)
+
+
+def _for_each(db: int, keys: Iterable[str | bytes], number: int) -> Pairs:
+    text = b"%d" % number
+    pairs = [(encode_key(key), text) for key in keys]
+    if any(key == b"db" for key, _ in pairs):
+        raise ConfigError('the script takes a record called "db" for the database index')
+    return [(b"db", b"%d" % db), *pairs]
+
+
+def moments(output: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, int]]:
+    """Return the keys and times that a script answered."""
+    for key, value in output:
+        try:
+            yield key, int(value)
+        except ValueError:
+            raise ServerError("the script did not answer with times", key=key) from None
+
+
+def script_error(output: Iterable[tuple[bytes, bytes]] | None) -> tuple[int, str]:
+    """Return code and message that ``get_error`` answered."""
+    found = dict(output or ())
+    try:
+        return int(found[b"code"]), found[b"message"].decode(errors="replace")
+    except (KeyError, ValueError):
+        raise ServerError("the script did not answer with an error code") from None
