@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kt_cache.errors import ConnectionClosed, ReadTimeout, ServerError
+from kt_cache.errors import ConnectionClosed, PoolTimeout, ReadTimeout, ServerError
+from kt_cache.transport.config import PoolConfig
 
-__all__ = ["NothingSent", "is_harmless", "reason", "timed_out"]
+__all__ = ["NothingSent", "all_in_use", "is_harmless", "queue_full", "reason", "timed_out"]
 
 
 class NothingSent(ConnectionClosed):
@@ -27,3 +28,22 @@ def timed_out(what: str) -> ReadTimeout:
     :param what: what it did not do in time.
     """
     return ReadTimeout(f"the server did not {what} in time")
+
+
+def all_in_use(config: PoolConfig) -> PoolTimeout:
+    """Return the error for a call that waited for a connection in vain."""
+    return PoolTimeout(
+        f"all {config.max_size} connections stayed in use (max_size)", host=config.address
+    )
+
+
+def queue_full(config: PoolConfig, waiting: int) -> PoolTimeout:
+    """Return the error for a call that may not even wait.
+
+    :param waiting: how many calls do.
+    """
+    return PoolTimeout(
+        f"all {config.max_size} connections are in use and "
+        f"{waiting} calls wait already (max_waiting)",
+        host=config.address,
+    )

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from time import monotonic
 from weakref import WeakSet
 
-from kt_cache.errors import PoolTimeout
 from kt_cache.transport.config import PoolConfig
 from kt_cache.transport.connection import Connection
 from kt_cache.transport.dial import dial
+from kt_cache.transport.failures import all_in_use, queue_full
 
-__all__ = ["Pool", "PoolStats"]
+__all__ = ["PROBE_AFTER", "Pool", "PoolStats"]
 
-_PROBE_AFTER = 1.0  # seconds idle, after which a connection is looked at before use
+PROBE_AFTER = 1.0  # seconds idle, after which a connection is looked at before use
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._open: WeakSet[Connection | _Place] = WeakSet()
         self._waiters: deque[_Waiter] = deque()
-        self._probe_after = min(_PROBE_AFTER, config.max_idle)
+        self._probe_after = min(PROBE_AFTER, config.max_idle)
         self._generation = 0
         self._connects = 0
         self._discards = 0
@@ -178,11 +178,7 @@ class Pool:
 
     def _join_queue(self) -> _Waiter:
         if len(self._waiters) >= self.config.max_waiting:
-            raise PoolTimeout(
-                f"all {self.config.max_size} connections are in use and "
-                f"{len(self._waiters)} calls wait already (max_waiting)",
-                host=self.config.address,
-            )
+            raise queue_full(self.config, len(self._waiters))
         waiter = _Waiter()
         self._waiters.append(waiter)
         self._waits += 1
@@ -257,10 +253,7 @@ class Pool:
                 self._leave_queue(waiter)
         if ready and waiter.granted:
             return waiter.granted
-        raise PoolTimeout(
-            f"all {self.config.max_size} connections stayed in use (max_size)",
-            host=self.config.address,
-        )
+        raise all_in_use(self.config)
 
     def _leave_queue(self, waiter: _Waiter) -> None:
         """Stop waiting; what was granted at the last moment goes back to the others."""

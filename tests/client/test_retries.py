@@ -235,7 +235,7 @@ def test_connections_closed_while_they_were_quiet(
     client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No command is lost on a connection that the server closed long enough ago."""
-    monkeypatch.setattr("kt_cache.transport.pool._PROBE_AFTER", 0.2)
+    monkeypatch.setattr("kt_cache.transport.pool.PROBE_AFTER", 0.2)
 
     def close_after_one(peer: Peer) -> None:
         if peer.number <= len(CASES):

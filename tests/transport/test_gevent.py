@@ -212,7 +212,7 @@ def test_a_quiet_connection_is_looked_at(included_server: EmbeddedServer) -> Non
         included_server,
         """
 from kt_cache.transport import pool
-pool._PROBE_AFTER = 0.2
+pool.PROBE_AFTER = 0.2
 kt = client()
 kt.set("k", "v")
 gevent.sleep(0.25)

@@ -147,7 +147,7 @@ def test_a_real_server_restarts(kind: str) -> None:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections are looked at when they were unused for a fifth of a second."""
-    monkeypatch.setattr("kt_cache.transport.pool._PROBE_AFTER", 0.2)
+    monkeypatch.setattr("kt_cache.transport.pool.PROBE_AFTER", 0.2)
 
 
 def test_a_quiet_connection_is_looked_at(client_for: ClientFor) -> None:
