@@ -6,16 +6,12 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from kt_cache.client.command import Command
+from kt_cache.client.failures import check_repeatable, kept_changing, told_where
 from kt_cache.client.operation import Operation, Pause
-from kt_cache.errors import (
-    ConnectionClosed,
-    KTError,
-    OutcomeUnknown,
-    ServerError,
-    TimeoutExceeded,
-)
+from kt_cache.errors import ConnectionClosed, KTError
 from kt_cache.transport import Pool
-from kt_cache.transport.connection import Connection, NothingSent
+from kt_cache.transport.connection import Connection
+from kt_cache.transport.failures import is_harmless
 
 __all__ = ["Executor", "Pinned"]
 
@@ -67,11 +63,11 @@ class Executor:
                 pool.release(connection)
                 return result
             except ConnectionClosed as error:
-                self._may_repeat(command, error)
+                check_repeatable(error, command, pool.config.address)
                 if again:
                     raise
             except KTError as error:
-                raise self._with_context(error, command) from error.__cause__
+                raise told_where(error, command, pool.config.address) from error.__cause__
             again, now = True, monotonic()
             if renew is not None:
                 decode = renew()
@@ -87,10 +83,7 @@ class Executor:
             while True:
                 step = operation.send(reply)
                 if monotonic() >= deadline:
-                    raise TimeoutExceeded(
-                        "the record kept changing until the deadline",
-                        host=self.pool.config.address,
-                    )
+                    raise kept_changing(self.pool.config.address)
                 reply = None
                 if isinstance(step, Pause):
                     sleep(step.seconds)
@@ -128,37 +121,19 @@ class Executor:
                 return connection.exchange_patiently(request, decode, deadline, patience)
             return connection.exchange(request, decode, deadline, now)
         except BaseException as error:
-            if not (isinstance(error, ServerError) and error.connection_ok):
+            if not is_harmless(error):
                 self.pool.discard(connection, broken=isinstance(error, ConnectionClosed))
             if isinstance(error, ConnectionClosed):
-                self._may_repeat(command, error)
+                check_repeatable(error, command, self.pool.config.address)
             elif isinstance(error, KTError):
-                self._with_context(error, command)
+                told_where(error, command, self.pool.config.address)
             raise
 
     def _put_away(self, connection: Connection, error: BaseException) -> None:
-        if isinstance(error, ServerError) and error.connection_ok:
+        if is_harmless(error):
             self.pool.release(connection)
         else:
             self.pool.discard(connection, broken=isinstance(error, ConnectionClosed))
-
-    def _may_repeat(self, command: Command[T], error: ConnectionClosed) -> None:
-        self._with_context(error, command)
-        _, _, _, repeatable, _, _ = command
-        if repeatable or isinstance(error, NothingSent):
-            return
-        raise OutcomeUnknown(
-            "the connection broke after the request was sent; "
-            "the server may or may not have carried it out",
-            host=error.host,
-            command=error.command,
-            key=error.key,
-        ) from error
-
-    def _with_context(self, error: KTError, command: Command[T]) -> KTError:
-        name, _, _, _, key, _ = command
-        error.add_context(host=self.pool.config.address, command=name, key=key)
-        return error
 
 
 class Pinned:

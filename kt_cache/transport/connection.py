@@ -16,7 +16,7 @@ from kt_cache.errors import ConnectionClosed, RemoteProtocolError
 from kt_cache.protocol.framing import Closing, Decoder, Incomplete, Unfinished, no_reply_decoder
 from kt_cache.transport.failures import NothingSent, reason, timed_out
 
-__all__ = ["Connection", "NothingSent"]
+__all__ = ["Connection"]
 
 T = TypeVar("T")
 
