@@ -15,6 +15,7 @@ from typing import Any
 import msgpack
 
 from kt_cache.errors import ConfigError, DecodeError, EncodeError
+from kt_cache.packers import Packer
 
 __all__ = [
     "KT_BINARY",
@@ -107,11 +108,13 @@ def _guarded(
     encode: Callable[[Any], bytes],
     decode: Callable[[bytes], Any],
 ) -> Serializer:
-    """Wrap a library's functions so that only our own errors come out of them."""
+    """Wrap the functions of a library, or of a caller's, so that only our own errors come out."""
 
     def guarded_encode(value: Any) -> bytes:
         try:
             return encode(value)
+        except EncodeError:
+            raise
         except Exception as error:  # whatever the library or the object's own methods raise
             # These name types and functions; the text of others may quote the value.
             tells = isinstance(error, TypeError | AttributeError | pickle.PicklingError)
@@ -121,6 +124,8 @@ def _guarded(
     def guarded_decode(data: bytes) -> Any:
         try:
             return decode(data)
+        except DecodeError:
+            raise
         except Exception as error:  # noqa: BLE001 - a serializer may raise anything
             # The library's own message may quote the data.
             raise DecodeError(f"the value is not {name} ({type(error).__name__})") from None
@@ -145,15 +150,34 @@ _SERIALIZERS = {
 }
 
 
-def get_serializer(serializer: str | Serializer | None) -> Serializer:
-    """Return the serializer of that name; ``None`` means ``KT_BINARY``.
+def get_serializer(serializer: str | Serializer | Packer | None) -> Serializer:
+    """Return the serializer of that name, or made of a packer; ``None`` means ``KT_BINARY``.
 
     :raises ConfigError: if there is none of that name.
     """
     if isinstance(serializer, Serializer):
         return serializer
-    try:
-        return _SERIALIZERS[serializer or KT_BINARY]
-    except (KeyError, TypeError):
-        names = ", ".join(sorted(_SERIALIZERS))
-        raise ConfigError(f"unknown serializer {serializer!r}; choose one of: {names}") from None
+    if serializer is None:
+        serializer = KT_BINARY
+    if isinstance(serializer, str) and serializer in _SERIALIZERS:
+        return _SERIALIZERS[serializer]
+    pack, unpack = getattr(serializer, "pack", None), getattr(serializer, "unpack", None)
+    if callable(pack) and callable(unpack):
+        return _guarded(type(serializer).__name__, _packing(pack), unpack)
+    names = ", ".join(sorted(_SERIALIZERS))
+    raise ConfigError(
+        f"unknown serializer {serializer!r}; choose one of: {names}, "
+        "or give an object with the methods pack and unpack"
+    )
+
+
+def _packing(pack: Callable[[Any], Any]) -> Callable[[Any], bytes]:
+    """Make an encoder of a packer's method, which may return anything."""
+
+    def encode(value: Any) -> bytes:
+        packed = pack(value)
+        if isinstance(packed, bytes):
+            return packed
+        raise EncodeError(f"the packer made {type(packed).__name__} instead of bytes")
+
+    return encode
