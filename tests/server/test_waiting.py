@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from kt_cache.protocol.binary import encode_get, encode_set
 from kt_cache.protocol.expiry import NEVER_GIVEN
-from tests.support.process import Connection, IncludedServer, wait_for
+from kt_cache.server import Server, ServerOptions
+from tests.support.process import TIMEOUT, Connection, IncludedServer, wait_for
 
 TIMED_OUT = (503, {"ERROR": b"the condition timed out"})
 WAITING = b"GET /rpc/echo?WAIT=s&WAITTIME=9 HTTP/1.1\r\n\r\n"
@@ -190,3 +192,26 @@ def test_a_waiting_call_is_neither_idle_nor_slow() -> None:
         assert waiter.read_http()[0] == 503
         assert waiter.is_silent(0.2)
         assert waiter.read_rest() == b""
+
+
+def test_a_broken_wait_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of our own is logged, and the client learns that there will be no reply."""
+
+    async def broken(name: bytes, seconds: float) -> bool:
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        server = Server(ServerOptions(port=0))
+        await server.start()
+        server._service.signals.wait = broken
+        host, port = server.address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(WAITING + WAITING)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        await server.stop()
+
+    asyncio.run(asyncio.wait_for(run(), TIMEOUT))
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info[0]) == ("ERROR", ZeroDivisionError)
