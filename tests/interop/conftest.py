@@ -19,7 +19,7 @@ def ours(any_server: EmbeddedServer) -> Connect:
     """Return our client; the database is empty."""
     any_server.client.clear()
 
-    def connect(serializer: str | None = None) -> KyotoTycoon:
+    def connect(serializer: Any = None) -> KyotoTycoon:
         return KyotoTycoon(any_server.host, any_server.port, serializer=serializer)
 
     return connect
@@ -44,8 +44,12 @@ def ng(any_server: EmbeddedServer) -> Iterator[Connect]:
     """Return the client of python-kyototycoon-ng, of one protocol."""
     clients: list[kyototycoon.KyotoTycoon] = []
 
-    def connect(pack_type: int, *, binary: bool) -> kyototycoon.KyotoTycoon:
-        client = kyototycoon.KyotoTycoon(binary=binary, pack_type=pack_type)
+    def custom(packer: object) -> dict[str, Any]:
+        return {"pack_type": kyototycoon.KT_PACKER_CUSTOM, "custom_packer": packer}
+
+    def connect(packer: Any, *, binary: bool) -> kyototycoon.KyotoTycoon:
+        named = {"pack_type": packer} if isinstance(packer, int) else custom(packer)
+        client = kyototycoon.KyotoTycoon(binary=binary, **named)
         client.open(any_server.host, any_server.port)
         clients.append(client)
         return client

@@ -12,8 +12,9 @@ from kyototycoon import (
     KT_PACKER_PICKLE,
     KT_PACKER_STRING,
 )
+from kyototycoon.packers import MemcachePacker, SimpleMemcachePacker
 
-from kt_cache import KT_BINARY, KT_JSON, KT_NONE, KT_PICKLE
+from kt_cache import KT_BINARY, KT_JSON, KT_NONE, KT_PICKLE, packers
 from tests.interop.conftest import Connect
 
 _TREE = {"list": [1, -2, 3.5, None, True], "nested": {"": "v", "k" * 300: []}, "ü": "☃ 😀"}
@@ -84,6 +85,38 @@ def test_bytes_at_once(ours: Connect, ng: Connect, binary: bool) -> None:
     assert our.get_bulk(["a", "b"]) == {"a": b"v\xff", "b": b""}
     our.set_bulk({"a": b"\xfe"})
     assert their.get_bulk(["a", "b"]) == {"a": b"\xfe", "b": b""}
+
+
+@_binary
+@pytest.mark.parametrize("pair", [(b"", 0), (b"item\0", 2**32 - 1)])
+def test_items_with_flags(
+    ours: Connect, ng: Connect, pair: tuple[bytes, int], binary: bool
+) -> None:
+    """As the server's memcached plug-in lays them out."""
+    our, their = ours(packers.SimpleMemcachePacker()), ng(SimpleMemcachePacker(), binary=binary)
+    our.set("k", pair)
+    assert their.get("k") == pair
+    their.set("k", pair)
+    assert our.get("k") == pair
+
+
+@_binary
+@pytest.mark.parametrize("item", [b"", b"short", b"long" * 1000])
+@pytest.mark.parametrize(
+    "options", [{}, {"gzip_enabled": True}, {"gzip_enabled": True, "gzip_flag": 32}]
+)
+def test_items_in_gzip(
+    ours: Connect, ng: Connect, options: dict[str, int], item: bytes, binary: bool
+) -> None:
+    """Compressed or not."""
+    our = ours(packers.MemcachePacker(**options))
+    their = ng(MemcachePacker(**options), binary=binary)
+    our.set("k", item)
+    stored = our.get_bytes("k")
+    assert their.get("k") == item
+    their.set("k", item)
+    assert our.get("k") == item
+    assert our.get_bytes("k")[-4:] == stored[-4:]
 
 
 @_binary
