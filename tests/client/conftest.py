@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
-from tests.support.clients import client_for
+from tests.support.aio import run, run_one
+from tests.support.clients import any_client_for, client_for
 
-__all__ = ["client_for", "needs_ktserver"]
+__all__ = ["any_client_for", "client_for", "needs_ktserver", "run", "run_one"]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import pytest
 
 from kt_cache import KyotoTycoon
 from kt_cache.client import procedures, records
-from kt_cache.client.executor import Executor
 from kt_cache.errors import (
     ConnectError,
     ConnectionClosed,
@@ -21,17 +20,12 @@ from kt_cache.errors import (
     RemoteProtocolError,
     TransportError,
 )
-from kt_cache.transport import get_pool
 from tests.client.cases import CASES, VALUE, each_command, each_final, each_repeatable
-from tests.support.clients import ClientFor, assert_nothing_leaked
+from tests.support.clients import ClientFor, assert_nothing_leaked, executor_of
 from tests.support.peers import TIMEOUT, Peer, ScriptedServer, nobody_listens, until
 from tests.support.replies import MISSING, STORED
 
 endings = pytest.mark.parametrize("end", [lambda _: None, Peer.reset], ids=["close", "reset"])
-
-
-def executor_of(kt: KyotoTycoon) -> Executor:
-    return Executor(get_pool(kt.config))
 
 
 def assert_tells(error: KTError, name: str, port: int) -> None:
@@ -62,7 +56,7 @@ def test_the_design_says_what_may_be_sent_twice(name: str) -> None:
 
 
 @each_command
-def test_a_command_gets_its_reply(client_for: ClientFor, name: str) -> None:
+def test_a_command_gets_its_reply(any_client_for: ClientFor, name: str) -> None:
     """Without a failure it is sent once and its reply decoded."""
     case = CASES[name]
 
@@ -72,7 +66,7 @@ def test_a_command_gets_its_reply(client_for: ClientFor, name: str) -> None:
         peer.await_end()
 
     with ScriptedServer(answer) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         assert executor_of(kt).run(case.make()) == case.result
         assert server.requests == [case.request]
         assert_nothing_leaked(kt)
@@ -84,7 +78,7 @@ def test_a_command_gets_its_reply(client_for: ClientFor, name: str) -> None:
 @endings
 @each_repeatable
 def test_a_repeatable_command_is_tried_again(
-    client_for: ClientFor, name: str, end: Callable[[Peer], None]
+    any_client_for: ClientFor, name: str, end: Callable[[Peer], None]
 ) -> None:
     """Cut before its reply it is sent once more, on a new connection, and succeeds."""
     case = CASES[name]
@@ -98,7 +92,7 @@ def test_a_repeatable_command_is_tried_again(
             peer.await_end()
 
     with ScriptedServer(cut_once) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         assert executor_of(kt).run(case.make()) == case.result
         assert server.requests == [case.request] * 2
         assert server.connections == 2
@@ -108,7 +102,7 @@ def test_a_repeatable_command_is_tried_again(
 @endings
 @each_final
 def test_any_other_command_is_sent_once(
-    client_for: ClientFor, name: str, end: Callable[[Peer], None]
+    any_client_for: ClientFor, name: str, end: Callable[[Peer], None]
 ) -> None:
     """Cut before its reply nobody knows what it did, and the caller is told so."""
     case = CASES[name]
@@ -118,7 +112,7 @@ def test_any_other_command_is_sent_once(
         end(peer)
 
     with ScriptedServer(cut) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         with pytest.raises(OutcomeUnknown, match="the server may or may not have") as caught:
             executor_of(kt).run(case.make())
         assert server.requests == [case.request]
@@ -129,7 +123,7 @@ def test_any_other_command_is_sent_once(
 
 
 @each_repeatable
-def test_a_reply_cut_at_any_place(client_for: ClientFor, name: str) -> None:
+def test_a_reply_cut_at_any_place(any_client_for: ClientFor, name: str) -> None:
     """What came of the first reply plays no part in reading the second one."""
     case = CASES[name]
     cuts = iter(range(1, len(case.other_reply)))
@@ -142,13 +136,13 @@ def test_a_reply_cut_at_any_place(client_for: ClientFor, name: str) -> None:
             peer.send(case.reply)
 
     with ScriptedServer(cut_every_other) as server:
-        executor = executor_of(client_for(server.port, read_timeout=TIMEOUT))
+        executor = executor_of(any_client_for(server.port, read_timeout=TIMEOUT))
         for _ in range(1, len(case.other_reply)):
             assert executor.run(case.make()) == case.result
 
 
 @each_final
-def test_a_cut_in_the_middle_of_a_reply(client_for: ClientFor, name: str) -> None:
+def test_a_cut_in_the_middle_of_a_reply(any_client_for: ClientFor, name: str) -> None:
     """Half an answer is none: the outcome is unknown all the same."""
     case = CASES[name]
 
@@ -158,20 +152,20 @@ def test_a_cut_in_the_middle_of_a_reply(client_for: ClientFor, name: str) -> Non
 
     with ScriptedServer(cut) as server:
         with pytest.raises(OutcomeUnknown) as caught:
-            executor_of(client_for(server.port)).run(case.make())
+            executor_of(any_client_for(server.port)).run(case.make())
         assert len(server.requests) == 1
         assert_tells(caught.value, name, server.port)
 
 
 @each_repeatable
-def test_a_second_failure_comes_out(client_for: ClientFor, name: str) -> None:
+def test_a_second_failure_comes_out(any_client_for: ClientFor, name: str) -> None:
     """Two attempts are all; the second one's error says where it happened."""
 
     def cut(peer: Peer) -> None:
         peer.request()
 
     with ScriptedServer(cut) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         with pytest.raises(ConnectionClosed) as caught:
             executor_of(kt).run(CASES[name].make())
         assert len(server.requests) == server.connections == 2
@@ -180,7 +174,7 @@ def test_a_second_failure_comes_out(client_for: ClientFor, name: str) -> None:
 
 
 @each_repeatable
-def test_no_second_connection(client_for: ClientFor, name: str) -> None:
+def test_no_second_connection(any_client_for: ClientFor, name: str) -> None:
     """If the server is gone at the second attempt, that is what the caller learns."""
 
     def cut_and_leave(peer: Peer) -> None:
@@ -189,7 +183,7 @@ def test_no_second_connection(client_for: ClientFor, name: str) -> None:
 
     with ScriptedServer(cut_and_leave) as server:
         with pytest.raises(ConnectError) as caught:
-            executor_of(client_for(server.port)).run(CASES[name].make())
+            executor_of(any_client_for(server.port)).run(CASES[name].make())
         assert_tells(caught.value, name, server.port)
         assert len(server.requests) == 1
 
@@ -209,7 +203,7 @@ def serve(peer: Peer, reply: bytes) -> None:
 
 
 @each_command
-def test_a_connection_reset_before_the_call(client_for: ClientFor, name: str) -> None:
+def test_a_connection_reset_before_the_call(any_client_for: ClientFor, name: str) -> None:
     """Every command is tried again if nothing of it was sent; it is sent exactly once."""
     case = CASES[name]
     gone = threading.Event()
@@ -223,7 +217,7 @@ def test_a_connection_reset_before_the_call(client_for: ClientFor, name: str) ->
             serve(peer, case.reply)
 
     with ScriptedServer(reset_after_one) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         assert kt.get("warm") is None
         gone.wait(TIMEOUT)
         assert executor_of(kt).run(case.make()) == case.result
@@ -232,7 +226,7 @@ def test_a_connection_reset_before_the_call(client_for: ClientFor, name: str) ->
 
 
 def test_connections_closed_while_they_were_quiet(
-    client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+    any_client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No command is lost on a connection that the server closed long enough ago."""
     monkeypatch.setattr("kt_cache.transport.pool.PROBE_AFTER", 0.2)
@@ -246,7 +240,7 @@ def test_connections_closed_while_they_were_quiet(
             peer.await_end()
 
     with ScriptedServer(close_after_one) as server:
-        clients = [client_for(server.port, max_waiting=number) for number in range(len(CASES))]
+        clients = [any_client_for(server.port, max_waiting=number) for number in range(len(CASES))]
         for kt in clients:
             assert kt.get("warm") is None
         time.sleep(0.25)
@@ -257,10 +251,10 @@ def test_connections_closed_while_they_were_quiet(
 
 
 @each_command
-def test_nobody_listens(client_for: ClientFor, name: str) -> None:
+def test_nobody_listens(any_client_for: ClientFor, name: str) -> None:
     """A refused connection is never an unknown outcome."""
     with nobody_listens() as port:
-        kt = client_for(port)
+        kt = any_client_for(port)
         with pytest.raises(ConnectError) as caught:
             executor_of(kt).run(CASES[name].make())
         assert_tells(caught.value, name, port)
@@ -268,10 +262,10 @@ def test_nobody_listens(client_for: ClientFor, name: str) -> None:
 
 
 @each_command
-def test_reset_twice_before_the_call(client_for: ClientFor, name: str) -> None:
+def test_reset_twice_before_the_call(any_client_for: ClientFor, name: str) -> None:
     """A server that resets new connections at once may fail any call, but hides nothing."""
     with ScriptedServer(Peer.reset) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         for _ in range(5):
             with pytest.raises(TransportError) as caught:
                 executor_of(kt).run(CASES[name].make())
@@ -285,7 +279,7 @@ def test_reset_twice_before_the_call(client_for: ClientFor, name: str) -> None:
 
 
 @each_command
-def test_a_timeout_is_final(client_for: ClientFor, name: str) -> None:
+def test_a_timeout_is_final(any_client_for: ClientFor, name: str) -> None:
     """A server that does not answer gets no second request."""
 
     def stall(peer: Peer) -> None:
@@ -294,14 +288,14 @@ def test_a_timeout_is_final(client_for: ClientFor, name: str) -> None:
 
     with ScriptedServer(stall) as server:
         with pytest.raises(ReadTimeout) as caught:
-            executor_of(client_for(server.port, read_timeout=0.05)).run(CASES[name].make())
+            executor_of(any_client_for(server.port, read_timeout=0.05)).run(CASES[name].make())
         until(lambda: server.requests, "the request arrives")
         assert (server.connections, len(server.requests)) == (1, 1)
         assert_tells(caught.value, name, server.port)
 
 
 @each_command
-def test_nonsense_is_final(client_for: ClientFor, name: str) -> None:
+def test_nonsense_is_final(any_client_for: ClientFor, name: str) -> None:
     """A server that does not speak the protocol gets no second request, nor is it used on."""
 
     def babble(peer: Peer) -> None:
@@ -310,7 +304,7 @@ def test_nonsense_is_final(client_for: ClientFor, name: str) -> None:
         peer.await_end()
 
     with ScriptedServer(babble) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         with pytest.raises(RemoteProtocolError) as caught:
             executor_of(kt).run(CASES[name].make())
         assert len(server.requests) == 1
@@ -324,7 +318,7 @@ def test_nonsense_is_final(client_for: ClientFor, name: str) -> None:
     ids=["set", "add"],
 )
 def test_broken_in_the_middle_of_a_request(
-    client_for: ClientFor, call: Callable[[KyotoTycoon, bytes], Any], repeatable: bool
+    any_client_for: ClientFor, call: Callable[[KyotoTycoon, bytes], Any], repeatable: bool
 ) -> None:
     """A request of which a part was sent counts as sent."""
     value = b"v" * 30_000_000
@@ -341,7 +335,7 @@ def test_broken_in_the_middle_of_a_request(
             peer.await_end()
 
     with ScriptedServer(take_a_part) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         if repeatable:
             assert call(kt, value) == 1
             assert server.connections == 2
@@ -362,7 +356,7 @@ def test_broken_in_the_middle_of_a_request(
     ],
     ids=["set", "set_bulk", "remove", "remove_bulk", "script"],
 )
-def test_without_a_reply(client_for: ClientFor, make: Callable[[], Any]) -> None:
+def test_without_a_reply(any_client_for: ClientFor, make: Callable[[], Any]) -> None:
     """A call that wants no reply ends when its request is sent, and is sent once."""
 
     def say_nothing(peer: Peer) -> None:
@@ -370,7 +364,7 @@ def test_without_a_reply(client_for: ClientFor, make: Callable[[], Any]) -> None
             pass
 
     with ScriptedServer(say_nothing) as server:
-        kt = client_for(server.port, read_timeout=TIMEOUT)
+        kt = any_client_for(server.port, read_timeout=TIMEOUT)
         for _ in range(3):
             assert executor_of(kt).run(make()) is None
         until(lambda: len(server.requests) == 3, "all three arrive")

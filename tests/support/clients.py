@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from kt_cache import KyotoTycoon
-from kt_cache.transport import PoolConfig
+from kt_cache import AsyncKyotoTycoon, KyotoTycoon
+from kt_cache.client.aio_executor import AsyncExecutor
+from kt_cache.client.executor import Executor
+from kt_cache.transport import PoolConfig, get_pool
+from tests.support.aio import LOOPS, Awaited, resting_loop
 
 ClientFor = Callable[..., KyotoTycoon]
+
+KINDS = ["blocking", *LOOPS]
 
 _numbers = itertools.count(1)
 
@@ -32,6 +37,31 @@ def client_for() -> Iterator[ClientFor]:
     yield make
     for client in clients:
         client.close_all()
+
+
+@pytest.fixture(params=KINDS)
+def any_client_for(request: pytest.FixtureRequest) -> Iterator[ClientFor]:
+    """Give ``client_for``, for the blocking client and the asyncio client on each kind of loop."""
+    if request.param == "blocking":
+        yield request.getfixturevalue("client_for")
+        return
+    max_lifetime = PoolConfig().max_lifetime + next(_numbers) / 1000
+    with resting_loop(request.param) as loop:
+
+        def make(port: int, **options: Any) -> Any:
+            options.setdefault("max_lifetime", max_lifetime)
+            config = PoolConfig(port=port, **options)
+            return Awaited(loop, lambda: AsyncKyotoTycoon(config=config))
+
+        yield make
+
+
+def executor_of(kt: KyotoTycoon) -> Executor:
+    """Return an executor on the pool of a client, of either kind."""
+    config = kt.config
+    if isinstance(kt, Awaited):
+        return kt.beside(lambda: AsyncExecutor(config))  # type: ignore[return-value]
+    return Executor(get_pool(config))
 
 
 def assert_nothing_leaked(kt: KyotoTycoon) -> None:

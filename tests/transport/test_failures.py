@@ -60,12 +60,12 @@ def refuse(peer: Peer) -> None:
 )
 @pytest.mark.parametrize("seconds", [(0.05, 5), (5, 0.05)], ids=["kernel", "settimeout"])
 def test_no_failure_costs_a_place(
-    client_for: ClientFor, script: Any, seconds: tuple[float, float]
+    any_client_for: ClientFor, script: Any, seconds: tuple[float, float]
 ) -> None:
     """However calls fail, afterwards nothing is in use and nobody waits."""
     with ScriptedServer(script) as server:
         read_timeout, call_timeout = seconds
-        kt = client_for(
+        kt = any_client_for(
             server.port, max_size=2, read_timeout=read_timeout, call_timeout=call_timeout
         )
         for _ in range(4):
@@ -77,17 +77,17 @@ def test_no_failure_costs_a_place(
         assert_nothing_leaked(kt)
 
 
-def test_no_connection_is_kept_after_a_failure(client_for: ClientFor) -> None:
+def test_no_connection_is_kept_after_a_failure(any_client_for: ClientFor) -> None:
     """After an error in the middle of an exchange the connection is closed, not reused."""
     for script in (stall, cut, cut_in_the_middle, reset, garbage, too_much):
         with ScriptedServer(script) as server:
-            kt = client_for(server.port, read_timeout=0.05)
+            kt = any_client_for(server.port, read_timeout=0.05)
             with pytest.raises(KTError):
                 kt.get("k")
             assert kt.pool_stats.open == 0, script
 
 
-def test_a_refusal_keeps_the_connection(client_for: ClientFor) -> None:
+def test_a_refusal_keeps_the_connection(any_client_for: ClientFor) -> None:
     """A complete reply that says no leaves the connection usable."""
 
     def refuse_calls(peer: Peer) -> None:
@@ -95,7 +95,7 @@ def test_a_refusal_keeps_the_connection(client_for: ClientFor) -> None:
             peer.send(rpc(450, ERROR="DB: 7: no record: no record"))
 
     with ScriptedServer(refuse_calls) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         for _ in range(3):
             with suppress(KTError):
                 kt.increment("k", orig="try")
@@ -103,7 +103,7 @@ def test_a_refusal_keeps_the_connection(client_for: ClientFor) -> None:
         assert (kt.pool_stats.open, kt.pool_stats.idle, server.connections) == (1, 1, 1)
 
 
-def test_a_server_that_closes_behind_its_reply(client_for: ClientFor) -> None:
+def test_a_server_that_closes_behind_its_reply(any_client_for: ClientFor) -> None:
     """A connection whose end is announced in a reply is not used again; the reply counts."""
 
     def once(peer: Peer) -> None:
@@ -112,15 +112,15 @@ def test_a_server_that_closes_behind_its_reply(client_for: ClientFor) -> None:
         peer.await_end()
 
     with ScriptedServer(once) as server:
-        kt = client_for(server.port)
+        kt = any_client_for(server.port)
         assert [kt.count(), kt.count()] == [7, 7]
         assert (kt.pool_stats.open, server.connections) == (0, 2)
 
 
-def test_connecting_in_vain_costs_no_place(client_for: ClientFor) -> None:
+def test_connecting_in_vain_costs_no_place(any_client_for: ClientFor) -> None:
     """A pool whose server is away is as large as before when it is back."""
     with nobody_listens() as port:
-        kt = client_for(port, max_size=2)
+        kt = any_client_for(port, max_size=2)
         for _ in range(5):
             with pytest.raises(ConnectError):
                 kt.get("k")
