@@ -46,7 +46,7 @@ def lasting(least: float, most: float) -> Iterator[None]:
 
 @each_call
 @each_way
-def test_a_silent_server(client_for: ClientFor, limits: dict[str, float], call: str) -> None:
+def test_a_silent_server(any_client_for: ClientFor, limits: dict[str, float], call: str) -> None:
     """No answer within the read timeout, or within the call's, is a ReadTimeout."""
 
     def stall(peer: Peer) -> None:
@@ -54,7 +54,7 @@ def test_a_silent_server(client_for: ClientFor, limits: dict[str, float], call: 
         peer.await_end()
 
     with ScriptedServer(stall) as server:
-        kt = client_for(server.port, **limits)
+        kt = any_client_for(server.port, **limits)
         with (
             lasting(0.1, 0.1),
             pytest.raises(ReadTimeout, match="the server did not answer in time") as caught,
@@ -68,7 +68,7 @@ def test_a_silent_server(client_for: ClientFor, limits: dict[str, float], call: 
 @each_call
 @each_way
 def test_a_server_that_falls_silent(
-    client_for: ClientFor, limits: dict[str, float], call: str
+    any_client_for: ClientFor, limits: dict[str, float], call: str
 ) -> None:
     """The read timeout also counts in the middle of a reply."""
 
@@ -78,7 +78,7 @@ def test_a_server_that_falls_silent(
         peer.await_end()
 
     with ScriptedServer(stall) as server:
-        kt = client_for(server.port, **limits)
+        kt = any_client_for(server.port, **limits)
         with lasting(0.1, 0.1), pytest.raises(ReadTimeout, match="did not finish its answer"):
             CALLS[call][0](kt)
         assert kt.pool_stats.open == 0
@@ -86,17 +86,17 @@ def test_a_server_that_falls_silent(
 
 @pytest.mark.parametrize("call", ["binary", "rpc"])
 @pytest.mark.parametrize("read_timeout", [0.3, 9], ids=["kernel", "settimeout"])
-def test_a_dripping_server(client_for: ClientFor, read_timeout: float, call: str) -> None:
+def test_a_dripping_server(any_client_for: ClientFor, read_timeout: float, call: str) -> None:
     """A byte every 0.2 s keeps each read short, and yet the call ends with its own timeout."""
     with ScriptedServer(lambda peer: peer.drip(peer.request() and CALLS[call][1], 0.2)) as server:
-        kt = client_for(server.port, read_timeout=read_timeout, call_timeout=0.5)
+        kt = any_client_for(server.port, read_timeout=read_timeout, call_timeout=0.5)
         with lasting(0.5, 0.5), pytest.raises(ReadTimeout):
             CALLS[call][0](kt)
         assert kt.pool_stats.open == 0
 
 
 @each_call
-def test_a_slow_server_is_no_dead_one(client_for: ClientFor, call: str) -> None:
+def test_a_slow_server_is_no_dead_one(any_client_for: ClientFor, call: str) -> None:
     """A reply may take longer than the read timeout as long as it goes on."""
 
     def drip(peer: Peer) -> None:
@@ -107,14 +107,14 @@ def test_a_slow_server_is_no_dead_one(client_for: ClientFor, call: str) -> None:
             peer.send(reply[start : start + 16])
 
     with ScriptedServer(drip) as server:
-        kt = client_for(server.port, read_timeout=0.15)
+        kt = any_client_for(server.port, read_timeout=0.15)
         run, reply = CALLS[call]
         with lasting(len(reply) // 16 * 0.05, 9):
             assert run(kt)
 
 
 @each_way
-def test_the_late_answer_is_never_read(client_for: ClientFor, limits: dict[str, float]) -> None:
+def test_the_late_answer_is_never_read(any_client_for: ClientFor, limits: dict[str, float]) -> None:
     """After a timeout the next call uses another connection and gets its own answer."""
     go_on = threading.Event()
 
@@ -128,7 +128,7 @@ def test_the_late_answer_is_never_read(client_for: ClientFor, limits: dict[str, 
                 peer.send(found(("k", f"{peer.number}.{number}")))
 
     with ScriptedServer(answer) as server:
-        kt = client_for(server.port, **limits)
+        kt = any_client_for(server.port, **limits)
         assert kt.get("k") == "1.0"
         with pytest.raises(ReadTimeout):
             kt.get("late")
@@ -137,7 +137,7 @@ def test_the_late_answer_is_never_read(client_for: ClientFor, limits: dict[str, 
         assert (server.connections, kt.pool_stats.discards) == (2, 1)
 
 
-def test_a_timeout_is_not_tried_again(client_for: ClientFor) -> None:
+def test_a_timeout_is_not_tried_again(any_client_for: ClientFor) -> None:
     """Not even reads: the server has enough to do as it is."""
 
     def stall(peer: Peer) -> None:
@@ -145,7 +145,7 @@ def test_a_timeout_is_not_tried_again(client_for: ClientFor) -> None:
         peer.await_end()
 
     with ScriptedServer(stall) as server:
-        kt = client_for(server.port, read_timeout=0.1)
+        kt = any_client_for(server.port, read_timeout=0.1)
         with pytest.raises(ReadTimeout):
             kt.get("k")
         until(lambda: server.requests, "the request arrives")
@@ -158,11 +158,11 @@ BIG = b"v" * 40_000_000  # more than the buffers of both sides hold
 
 
 @each_way
-def test_a_server_that_does_not_read(client_for: ClientFor, limits: dict[str, float]) -> None:
+def test_a_server_that_does_not_read(any_client_for: ClientFor, limits: dict[str, float]) -> None:
     """A request that the server does not take is a timeout too."""
     done = threading.Event()
     with ScriptedServer(lambda _: done.wait(TIMEOUT)) as server:
-        kt = client_for(server.port, **limits)
+        kt = any_client_for(server.port, **limits)
         # What the kernel took of it in the first time gives the server a second one.
         with lasting(0.1, 0.2), pytest.raises(ReadTimeout, match="did not take the request"):
             kt.set("k", BIG)
@@ -170,7 +170,7 @@ def test_a_server_that_does_not_read(client_for: ClientFor, limits: dict[str, fl
         done.set()
 
 
-def test_a_server_that_reads_slowly(client_for: ClientFor) -> None:
+def test_a_server_that_reads_slowly(any_client_for: ClientFor) -> None:
     """A request may take longer than the read timeout as long as the server goes on reading."""
 
     def read_slowly(peer: Peer) -> None:
@@ -183,12 +183,12 @@ def test_a_server_that_reads_slowly(client_for: ClientFor) -> None:
         peer.await_end()
 
     with ScriptedServer(read_slowly) as server:
-        kt = client_for(server.port, read_timeout=0.4)
+        kt = any_client_for(server.port, read_timeout=0.4)
         with lasting(0.5, 9):
             assert kt.set("k", BIG) == 1
 
 
-def test_a_request_that_took_long_leaves_less_for_the_reply(client_for: ClientFor) -> None:
+def test_a_request_that_took_long_leaves_less_for_the_reply(any_client_for: ClientFor) -> None:
     """Sending and receiving share the call's time."""
 
     def read_late(peer: Peer) -> None:
@@ -199,7 +199,7 @@ def test_a_request_that_took_long_leaves_less_for_the_reply(client_for: ClientFo
         peer.await_end()
 
     with ScriptedServer(read_late) as server:
-        kt = client_for(server.port, read_timeout=0.9, call_timeout=1)
+        kt = any_client_for(server.port, read_timeout=0.9, call_timeout=1)
         started = time.monotonic()
         with pytest.raises(ReadTimeout, match="did not answer"):
             kt.set("k", BIG)
@@ -250,7 +250,7 @@ def test_waiting_in_vain(client_for: ClientFor) -> None:
         assert_nothing_leaked(kt)
 
 
-def test_the_second_attempt_counts(client_for: ClientFor) -> None:
+def test_the_second_attempt_counts(any_client_for: ClientFor) -> None:
     """A call that is tried again has no more time than any other."""
 
     def cut_late_then_stall(peer: Peer) -> None:
@@ -261,7 +261,7 @@ def test_the_second_attempt_counts(client_for: ClientFor) -> None:
             peer.await_end()
 
     with ScriptedServer(cut_late_then_stall) as server:
-        kt = client_for(server.port, read_timeout=0.9, call_timeout=1)
+        kt = any_client_for(server.port, read_timeout=0.9, call_timeout=1)
         started = time.monotonic()
         with pytest.raises(ReadTimeout):
             kt.get("k")
@@ -269,7 +269,7 @@ def test_the_second_attempt_counts(client_for: ClientFor) -> None:
         assert server.connections == 2
 
 
-def test_no_time_is_left_for_the_second_attempt(client_for: ClientFor) -> None:
+def test_no_time_is_left_for_the_second_attempt(any_client_for: ClientFor) -> None:
     """A connection that breaks as the time runs out ends the call with a timeout."""
 
     def drip_then_cut(peer: Peer) -> None:
@@ -277,12 +277,12 @@ def test_no_time_is_left_for_the_second_attempt(client_for: ClientFor) -> None:
         time.sleep(0.3)
 
     with ScriptedServer(drip_then_cut) as server:
-        kt = client_for(server.port, call_timeout=0.35, connect_timeout=0.01)
+        kt = any_client_for(server.port, call_timeout=0.35, connect_timeout=0.01)
         with lasting(0.3, 0.35), pytest.raises(TimeoutExceeded):
             kt.get("k")
 
 
-def test_a_timeout_of_the_client_is_the_whole_calls(client_for: ClientFor) -> None:
+def test_a_timeout_of_the_client_is_the_whole_calls(any_client_for: ClientFor) -> None:
     """``KyotoTycoon(timeout=)`` is kept to whatever the server does."""
 
     def stall(peer: Peer) -> None:
