@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from kt_cache.errors import DecodeError
 from kt_cache.protocol.varint import decode_varint, encode_varint
 
 __all__ = ["dump_array", "dump_map", "load_array", "load_map"]
@@ -23,8 +24,12 @@ def dump_map(pairs: Mapping[bytes, bytes]) -> bytes:
     return b"".join(parts)
 
 
-def load_map(data: bytes) -> dict[bytes, bytes]:
-    """Return a map; of pairs with the same key the last counts, one cut short is left out."""
+def load_map(data: bytes, *, strict: bool = False) -> dict[bytes, bytes]:
+    """Return a map; of pairs with the same key the last counts, one cut short is left out.
+
+    :param strict: whether to raise if one is cut short.
+    :raises DecodeError: in that case.
+    """
     pairs: dict[bytes, bytes] = {}
     position, end = 0, len(data)
     while (key_size := decode_varint(data, position)) is not None:
@@ -33,10 +38,13 @@ def load_map(data: bytes) -> dict[bytes, bytes]:
             break
         key_at = value_size[1]
         value_at = key_at + key_size[0]
-        position = value_at + value_size[0]
-        if position > end:
+        stop = value_at + value_size[0]
+        if stop > end:
             break
-        pairs[data[key_at:value_at]] = data[value_at:position]
+        pairs[data[key_at:value_at]] = data[value_at:stop]
+        position = stop
+    if strict and position != end:
+        raise DecodeError("the value is not a whole dump of a map")
     return pairs
 
 
@@ -48,14 +56,21 @@ def dump_array(items: Iterable[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def load_array(data: bytes) -> list[bytes]:
-    """Return an array; an element cut short is left out."""
+def load_array(data: bytes, *, strict: bool = False) -> list[bytes]:
+    """Return an array; an element cut short is left out.
+
+    :param strict: whether to raise if one is cut short.
+    :raises DecodeError: in that case.
+    """
     items: list[bytes] = []
     position, end = 0, len(data)
     while (size := decode_varint(data, position)) is not None:
         start = size[1]
-        position = start + size[0]
-        if position > end:
+        stop = start + size[0]
+        if stop > end:
             break
-        items.append(data[start:position])
+        items.append(data[start:stop])
+        position = stop
+    if strict and position != end:
+        raise DecodeError("the value is not a whole dump of an array")
     return items

@@ -16,6 +16,7 @@ MOST_LINES = 400
 FLOORS = {
     "_version": 0,
     "errors": 0,
+    "lua": 0,
     "packers": 0,
     "serializers": 0,
     "protocol": 1,

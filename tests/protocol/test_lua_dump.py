@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kt_cache import EmbeddedServer, KyotoTycoon
+from kt_cache.errors import DecodeError
 from kt_cache.protocol.lua_dump import dump_array, dump_map, load_array, load_map
 from kt_cache.protocol.varint import decode_varint, encode_varint
 from tests.protocol.strategies import maps
@@ -128,6 +129,20 @@ def test_a_size_cut_in_itself_ends_the_data(data: bytes) -> None:
     """What comes before it is loaded."""
     assert load_array(b"\x01a" + data) == [b"a"]
     assert load_map(b"\x01\x01kv" + data) == {b"k": b"v"}
+
+
+@given(maps, arrays, st.integers(1, 9))
+def test_strict_loading_refuses_what_is_cut_short(
+    pairs: dict[bytes, bytes], items: list[bytes], missing: int
+) -> None:
+    """A dump that breaks off raises; a whole one is loaded as always."""
+    for value, dump, load in ((pairs, dump_map, load_map), (items, dump_array, load_array)):
+        whole = dump(value)
+        assert load(whole, strict=True) == value
+        cut = whole[:-missing]
+        if dump(load(cut)) != cut:
+            with pytest.raises(DecodeError):
+                load(cut, strict=True)
 
 
 @on_reference(b"", b"\x01\x01k", b"\x00\x00", b"\x00", b"\x01\x01kv\x01\x00k")

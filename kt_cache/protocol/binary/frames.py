@@ -43,10 +43,13 @@ def starts_binary(first_byte: int) -> bool:
 def check_head(magic: int, data: Buffer, end: int) -> int | None:
     """Return the record count of a reply's head, or ``None`` while it is incomplete."""
     if end and data[0] == ERROR:
-        # After a script the connection stays open; after a bulk call the server closes it.
+        if magic != PLAY_SCRIPT:
+            raise ServerError("the server could not carry out the request; its log says why")
+        # The connection stays open; after a bulk call the server closes it.
         raise ServerError(
-            "the server could not carry out the request; its log says why",
-            connection_ok=magic == PLAY_SCRIPT and end == 1,
+            "the function failed, or the server was started without a script that has it "
+            "(-scr FILE); its log says which",
+            connection_ok=end == 1,
         )
     if end and data[0] != magic:
         raise RemoteProtocolError(f"the reply begins with {data[0]:#04x}, not {magic:#04x}")
