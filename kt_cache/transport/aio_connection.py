@@ -189,6 +189,8 @@ class AsyncConnection:
     # ------------------------------------------------------------ called by the event loop
 
     def _on_readable(self) -> None:
+        if self._fd < 0:
+            return
         if self._reply is not None:
             self._read_on(self._reply)
             return
@@ -246,6 +248,8 @@ class AsyncConnection:
                 wanted = min(result.need, max(2 * end, end + _GROW))
                 reply.extend(bytes(max(wanted, end + _RECEIVE) - len(reply)))
             self._due = min(self._deadline, monotonic() + self._patience)
+            # uvloop reports a reset once and never again, even if there were bytes to read first.
+            self._loop.call_soon(self._on_readable)
             return
         self._reply = None
         if isinstance(result, Closing):
