@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from kt_cache.client import administration, bulk_procedures
 from kt_cache.client.aio_procedures import AsyncProcedureMethods
 from kt_cache.client.call import Signals, common
-from kt_cache.client.readable import LogFile, database_paths, log_files, nanoseconds, numbers
+from kt_cache.client.readable import (
+    LogFile,
+    database_paths,
+    figure,
+    log_files,
+    nanoseconds,
+    numbers,
+)
 from kt_cache.serializers import encode_key
 
 if TYPE_CHECKING:
@@ -100,11 +107,11 @@ class AsyncDatabaseMethods(AsyncProcedureMethods):
 
     async def count(self, db: int | None = None, **signals: Unpack[Signals]) -> int:
         """Return the number of records, expired ones not yet swept included."""
-        return int((await self.status(db, **signals))["count"])
+        return figure(await self.status(db, **signals), "count")
 
     async def size(self, db: int | None = None) -> int:
         """Return the size of a database in bytes."""
-        return int((await self.status(db))["size"])
+        return figure(await self.status(db), "size")
 
     async def list_databases(self) -> list[tuple[str, dict[str, Any]]]:
         """Return ``(path, status)`` of every database, in the order of their indexes."""
@@ -160,7 +167,7 @@ class AsyncDatabaseMethods(AsyncProcedureMethods):
     # ------------------------------------------------------------ update log and replication
 
     async def ulog_list(self) -> list[LogFile]:
-        """List the files of the server's update log.
+        """List the files of the server's update log, the oldest first.
 
         :return: ``(path, size in bytes, local time of the last entry)``, a naive ``datetime``.
         :raises ServerError: if the server keeps no update log.

@@ -100,28 +100,40 @@ class AsyncExecutor:
         finally:
             operation.close()
 
-    async def pin(self) -> AsyncPinned:
+    def deadline(self, patience: float = 0.0) -> float:
+        """Return by when a call that begins now must have come to an end.
+
+        :param patience: as for :meth:`run`.
+        """
+        return monotonic() + self._call_timeout + patience
+
+    async def pin(self, deadline: float) -> AsyncPinned:
         """Take a connection out of the pool for several commands.
 
+        :param deadline: on the monotonic clock.
         :raises PoolTimeout: if all are in use.
         :raises ConnectError: if a new one was needed and could not be made.
         """
-        now, pool = monotonic(), self.pool
+        pool = self.pool
         try:
-            return AsyncPinned(self, pool, await pool.acquire(now + self._call_timeout, now))
+            return AsyncPinned(self, pool, await pool.acquire(deadline, monotonic()))
         except KTError as error:
             error.add_context(host=self._host)
             raise
 
     async def run_on(
-        self, pool: AsyncPool, connection: AsyncConnection, command: Command[T], patience: float
+        self,
+        pool: AsyncPool,
+        connection: AsyncConnection,
+        command: Command[T],
+        deadline: float,
+        patience: float,
     ) -> T:
         """Do as :meth:`run`, on a given connection and without another attempt.
 
         The connection is given up if it breaks, but does not go back to the pool otherwise.
         """
         _, request, decode, _, _, _ = command
-        deadline = monotonic() + self._call_timeout + patience
         try:
             return await pool.exchange_pinned(connection, request, decode, deadline, patience)
         except ConnectionClosed as error:
@@ -152,21 +164,29 @@ class AsyncPinned:
         """Whether the connection is still there."""
         return not self._connection.closed
 
-    async def run(self, command: Command[T], patience: float = 0.0) -> T:
+    async def run(self, command: Command[T], deadline: float, patience: float = 0.0) -> T:
         """Return the command's decoded reply; it is sent once at most.
 
+        :param deadline: on the monotonic clock.
         :param patience: as for :meth:`AsyncExecutor.run`.
+        :raises ConnectionClosed: also if an earlier command ended the connection.
         :raises KTError: with host, command and key filled in.
         """
-        result = await self._executor.run_on(self._pool, self._connection, command, patience)
-        if self._connection.closing:
-            self.give_back()
+        executor, pool, connection = self._executor, self._pool, self._connection
+        result = await executor.run_on(pool, connection, command, deadline, patience)
+        if connection.closing:
+            pool.discard(connection)
         return result
 
     def give_back(self) -> None:
         """Let others use the connection; this object is of no more use."""
         if self.usable:
             self._pool.release(self._connection)
+
+    def give_up(self) -> None:
+        """Close the connection, which is not as others would expect it."""
+        if self.usable:
+            self._pool.discard(self._connection)
 
     def __del__(self) -> None:
         if not self._connection.pinned or self._connection.closed:

@@ -48,13 +48,21 @@ class AsyncMappingMethods(AsyncScriptMethods, AsyncDatabaseMethods):
 
     # ------------------------------------------------------------ one record after the other
 
-    def cursor(self, db: int | None = None, cursor_id: int | None = None) -> AsyncCursor:
+    def cursor(
+        self,
+        db: int | None = None,
+        cursor_id: int | None = None,
+        decode_values: bool = True,
+        encode_values: bool = True,
+    ) -> AsyncCursor:
         """Return a cursor, which is nowhere yet.
 
         :param cursor_id: a number to tell cursors apart by.
+        :param decode_values: whether to deserialize values that are read.
+        :param encode_values: whether to serialize values that are written.
         """
         number = next(_cursor_numbers) if cursor_id is None else cursor_id
-        return AsyncCursor(self, number, db)
+        return AsyncCursor(self, number, db, decode_values, encode_values)
 
     async def keys(self, db: int | None = None) -> AsyncGenerator[Any, None]:
         """Iterate over the keys, one round trip each. :meth:`match_prefix` is faster."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, TypedDict, TypeVar
+from typing import Generic, TypeAlias, TypedDict, TypeVar
 
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, NoSuchDatabase, ServerError, SignalTimeout
-from kt_cache.protocol.framing import Buffer, Closing, Decoder, Incomplete
-from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, encode_call
+from kt_cache.protocol.framing import Buffer, Closing, Incomplete
+from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, decode_usual_reply, encode_call
 from kt_cache.serializers import encode_key
+from kt_cache.transport.config import check_seconds
 
 __all__ = [
     "Params",
@@ -36,8 +37,13 @@ Where: TypeAlias = "int | Params"
 """A database index, or a call's common parameters as :func:`common` makes them."""
 
 _REFUSED = 450
+_KINDS = {
+    "no such database": NoSuchDatabase,
+    "no such cursor": NoSuchDatabase,  # all ours have a number, so only the database can be wrong
+    "the condition timed out": SignalTimeout,
+}
 _SIGNAL = 1  # where the signal to send stands among a call's parameters
-_TIMED_OUT = "the condition timed out"
+_SHORTEST_WAIT = 0.000001  # seconds; what is zero to the server makes it wait for its default
 
 
 class Signals(TypedDict, total=False):
@@ -74,9 +80,8 @@ def common(db: int, signals: Signals) -> Where:
     if wait is None:
         params.insert(_SIGNAL, (b"SIGNAL", key))
         return [*params, (b"SIGNALBROAD", b"")]
-    if not 0 < wait <= 10**6:
-        raise ConfigError(f"wait must be a positive number of seconds, not {wait!r}")
-    return [*params, (b"WAIT", key), (b"WAITTIME", b"%f" % wait)]
+    check_seconds("wait", wait)
+    return [*params, (b"WAIT", key), (b"WAITTIME", b"%f" % max(wait, _SHORTEST_WAIT))]
 
 
 def patience_of(signals: Signals) -> float:
@@ -110,25 +115,41 @@ def call(
     :param repeatable: whether the call may be sent twice. One that sends a signal never is.
     """
 
-    def decoder() -> Decoder[T]:
-        read_reply = RpcReplyDecoder()
-
-        def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
-            reply = read_reply(data, end)
-            if isinstance(reply, Incomplete):
-                return reply
-            if isinstance(reply, Closing):
-                return Closing(_checked(reply.result, read, connection_ok=False))
-            return _checked(reply, read, connection_ok=True)
-
-        return decode
-
     if len(params) > _SIGNAL and params[_SIGNAL][0] == b"SIGNAL":
         repeatable = False
-    return name, encode_call(name, params), decoder(), repeatable, key, decoder
+    reading = _Reading(read)
+    return name, encode_call(name, params), reading, repeatable, key, reading.renew
 
 
-def _checked(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
+class _Reading(Generic[T]):
+    """The decoder of one call's reply."""
+
+    __slots__ = ("_decode", "_read")
+
+    def __init__(self, read: Callable[[RpcReply], T]) -> None:
+        self._read = read
+        self._decode: RpcReplyDecoder | None = None
+
+    def renew(self) -> _Reading[T]:
+        """Return another one like this at its start."""
+        return _Reading(self._read)
+
+    def __call__(self, data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+        """Return the call's result."""
+        if self._decode is None:
+            reply = decode_usual_reply(data, end)
+            if reply is not None:
+                return _result(reply, self._read, connection_ok=True)
+            self._decode = RpcReplyDecoder()
+        decoded = self._decode(data, end)
+        if isinstance(decoded, Incomplete):
+            return decoded
+        if isinstance(decoded, Closing):
+            return Closing(_result(decoded.result, self._read, connection_ok=False))
+        return _result(decoded, self._read, connection_ok=True)
+
+
+def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
     if reply.status in (200, _REFUSED):
         try:
             return read(reply)

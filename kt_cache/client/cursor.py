@@ -9,7 +9,7 @@ from kt_cache.client import cursors
 from kt_cache.client.call import Signals, common, patience_of
 from kt_cache.client.command import Command
 from kt_cache.client.executor import Pinned
-from kt_cache.errors import ConnectionClosed, ServerError, TransportError
+from kt_cache.errors import ConnectionClosed, KTError, ServerError
 from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
@@ -37,8 +37,8 @@ class Cursor:
 
     Where there is no record, methods return ``None`` or ``False``. If the connection breaks they
     raise :class:`~kt_cache.errors.ConnectionClosed`, or
-    :class:`~kt_cache.errors.OutcomeUnknown` if a record was to be changed; the cursor must then be
-    placed anew.
+    :class:`~kt_cache.errors.OutcomeUnknown` if a record was to be changed, until the cursor is
+    placed anew. Jumps are tried again by themselves.
 
     :param protocol: the client.
     :param cursor_id: a number to tell cursors apart by; the server never sees it.
@@ -60,11 +60,12 @@ class Cursor:
         self.db = protocol._db(db)
         self._decode_values = decode_values
         self._encode_values = encode_values
-        self._pinned: Pinned | None = None
+        self._pinned: Pinned | None = None  # while the cursor is somewhere
+        self._jumped = False
 
     def is_valid(self) -> bool:
-        """Tell whether the cursor was placed on a record and has not run off the end since."""
-        return self._pinned is not None
+        """Tell whether the cursor was placed and no call has found the end since."""
+        return self._pinned is not None and self._pinned.usable
 
     # ------------------------------------------------------------ moving
 
@@ -150,15 +151,9 @@ class Cursor:
 
     def close(self) -> bool:
         """Give the connection back: whether the cursor was on a record until now."""
-        pinned, self._pinned = self._pinned, None
-        if pinned is None:
-            return False
-        try:
-            pinned.run(cursors.delete(self.db))
-        except TransportError:  # it took the cursor with it
-            return True
-        pinned.give_back()
-        return True
+        was_valid = self.is_valid()
+        self._end(self.protocol._executor.deadline())
+        return was_valid
 
     def __enter__(self) -> Self:
         return self
@@ -172,12 +167,12 @@ class Cursor:
         self.close()
 
     def __iter__(self) -> Self:
-        """Read on from here, or from the first record if the cursor is not on one."""
-        if not self.is_valid():
-            self.jump()
+        """Read on from here; a cursor that was never placed begins at the first record."""
         return self
 
     def __next__(self) -> tuple[Any, Any]:
+        if not self._jumped:
+            self.jump()
         found = self.get(step=True)
         if found is None:
             raise StopIteration
@@ -186,33 +181,55 @@ class Cursor:
     # ------------------------------------------------------------ below
 
     def _place(self, command: Command[bool], patience: float) -> bool:
-        fresh = self._pinned is None
+        self._jumped = True
+        deadline = self.protocol._executor.deadline(patience)
         try:
-            return self._run_pinned(command, patience) or False
+            return self._try_to_place(command, deadline, patience)
         except ConnectionClosed:
-            if not fresh:
-                raise
-        # An unused connection had gone stale; a cursor that is being placed may be on any other.
-        return self._run_pinned(command, patience) or False
+            # Where it was plays no part any more, so any other connection will do.
+            return self._try_to_place(command, deadline, patience)
+
+    def _try_to_place(self, command: Command[bool], deadline: float, patience: float) -> bool:
+        if self._pinned is not None and self._pinned.usable:
+            return bool(self._run_on(self._pinned, command, deadline, patience))
+        self._pinned = pinned = self.protocol._executor.pin(deadline)
+        try:
+            return bool(self._run_on(pinned, command, deadline, patience))
+        except BaseException:
+            # The server may have made a cursor, of whatever database, all the same.
+            self._pinned = None
+            pinned.give_up()
+            raise
 
     def _run(self, command: Command[T], signals: Signals) -> T | None:
         if self._pinned is None:
             return None
-        return self._run_pinned(command, patience_of(signals))
+        patience = patience_of(signals)
+        deadline = self.protocol._executor.deadline(patience)
+        return self._run_on(self._pinned, command, deadline, patience)
 
-    def _run_pinned(self, command: Command[T], patience: float) -> T | None:
-        pinned = self._pinned or self.protocol._executor.pin()
-        self._pinned = None
+    def _run_on(
+        self, pinned: Pinned, command: Command[T], deadline: float, patience: float
+    ) -> T | None:
         try:
-            result = pinned.run(command, patience)
+            result = pinned.run(command, deadline, patience)
         except ServerError as error:
-            self._pinned = pinned if pinned.usable else None
-            self.close()
             raise cursors.unsupported(error) from error.__cause__
-        self._pinned = pinned if pinned.usable else None
         if result is None or result is False:
-            self.close()
+            self._end(deadline)
         return result
+
+    def _end(self, deadline: float) -> None:
+        """Be nowhere, and give the connection back without the server's cursor in it."""
+        pinned, self._pinned = self._pinned, None
+        if pinned is None:
+            return
+        try:
+            pinned.run(cursors.delete(self.db), deadline)
+        except KTError:  # with its connection the cursor is gone as well
+            pinned.give_up()
+        else:
+            pinned.give_back()
 
     def _shown(self, found: cursors.Found) -> tuple[Any, Any]:
         key, value, _ = found

@@ -95,31 +95,38 @@ class Executor:
         finally:
             operation.close()
 
-    def pin(self) -> Pinned:
+    def deadline(self, patience: float = 0.0) -> float:
+        """Return by when a call that begins now must have come to an end.
+
+        :param patience: as for :meth:`run`.
+        """
+        return monotonic() + self._call_timeout + patience
+
+    def pin(self, deadline: float) -> Pinned:
         """Take a connection out of the pool for several commands.
 
+        :param deadline: on the monotonic clock.
         :raises PoolTimeout: if all are in use.
         :raises ConnectError: if a new one was needed and could not be made.
         """
-        now = monotonic()
         try:
-            return Pinned(self, self.pool.acquire(now + self._call_timeout, now))
+            return Pinned(self, self.pool.acquire(deadline, monotonic()))
         except KTError as error:
             error.add_context(host=self.pool.config.address)
             raise
 
-    def run_on(self, connection: Connection, command: Command[T], patience: float) -> T:
+    def run_on(
+        self, connection: Connection, command: Command[T], deadline: float, patience: float
+    ) -> T:
         """Do as :meth:`run`, on a given connection and without another attempt.
 
         The connection is given up if it breaks, but does not go back to the pool otherwise.
         """
         _, request, decode, _, _, _ = command
-        now = monotonic()
-        deadline = now + self._call_timeout + patience
         try:
             if patience:
                 return connection.exchange_patiently(request, decode, deadline, patience)
-            return connection.exchange(request, decode, deadline, now)
+            return connection.exchange(request, decode, deadline, monotonic())
         except BaseException as error:
             if not is_harmless(error):
                 self.pool.discard(connection, broken=isinstance(error, ConnectionClosed))
@@ -153,18 +160,29 @@ class Pinned:
         """Whether the connection is still there."""
         return not self._connection.closed
 
-    def run(self, command: Command[T], patience: float = 0.0) -> T:
+    def run(self, command: Command[T], deadline: float, patience: float = 0.0) -> T:
         """Return the command's decoded reply; it is sent once at most.
 
+        :param deadline: on the monotonic clock.
         :param patience: as for :meth:`Executor.run`.
+        :raises ConnectionClosed: also if an earlier command ended the connection.
         :raises KTError: with host, command and key filled in.
         """
-        result = self._executor.run_on(self._connection, command, patience)
-        if self._connection.closing:
-            self.give_back()
+        executor, connection = self._executor, self._connection
+        if connection.closed:
+            error = ConnectionClosed("the connection that was kept for this is gone; begin anew")
+            raise told_where(error, command, executor.pool.config.address)
+        result = executor.run_on(connection, command, deadline, patience)
+        if connection.closing:
+            executor.pool.discard(connection)
         return result
 
     def give_back(self) -> None:
         """Let others use the connection; this object is of no more use."""
         if self.usable:
             self._executor.pool.release(self._connection)
+
+    def give_up(self) -> None:
+        """Close the connection, which is not as others would expect it."""
+        if self.usable:
+            self._executor.pool.discard(self._connection)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import math
-
 from kt_cache.client.call import (
     Where,
     accepted,
@@ -17,7 +15,7 @@ from kt_cache.client.call import (
     params_of,
 )
 from kt_cache.client.command import Command
-from kt_cache.errors import ServerError
+from kt_cache.errors import ConfigError, ServerError
 from kt_cache.protocol.rpc import RpcReply
 
 __all__ = [
@@ -33,6 +31,10 @@ __all__ = [
     "seize",
     "set_one",
 ]
+
+
+_TOO_MUCH = 2**63  # for the 64 bits that a counter has, and a real number before the point
+_INFINITE = (float("inf"), float("-inf"))
 
 
 def _value(reply: RpcReply) -> bytes:
@@ -51,6 +53,10 @@ def _real(reply: RpcReply) -> float:
         raise ServerError("'num' is not a number", status=reply.status) from None
 
 
+_value_if_any = optional(_value)
+_size_if_any = optional(_size)
+
+
 def _write(
     name: str, where: Where, key: bytes, value: bytes, xt: int, *, repeatable: bool = False
 ) -> Command[bool]:
@@ -60,7 +66,7 @@ def _write(
 
 def get(where: Where, key: bytes) -> Command[bytes | None]:
     """Read one record: its value, or ``None`` if it is missing."""
-    return call("get", params_of(where, (b"key", key)), optional(_value), repeatable=True, key=key)
+    return call("get", params_of(where, (b"key", key)), _value_if_any, repeatable=True, key=key)
 
 
 def set_one(where: Where, key: bytes, value: bytes, xt: int) -> Command[bool]:
@@ -103,7 +109,10 @@ def increment(where: Where, key: bytes, n: int, orig: bytes | None, xt: int) -> 
 
     :param orig: for a missing record, the number to start from, ``try`` to fail; ``set`` to store
         ``n`` itself in any case.
+    :raises ConfigError: if ``n`` is not a whole number, or has more than 64 bits.
     """
+    if isinstance(n, bool) or not isinstance(n, int) or not -_TOO_MUCH <= n < _TOO_MUCH:
+        raise ConfigError(f"increment adds whole numbers of at most 64 bits, not {n!r}")
     params = params_of(where, (b"key", key), (b"num", n), (b"orig", orig), (b"xt", xt))
     return call("increment", params, number, repeatable=False, key=key)
 
@@ -114,19 +123,22 @@ def increment_double(
     """Add to a record of a real number in the server's fixed-point form: the new number.
 
     :param orig: as for :func:`increment`.
+    :raises ConfigError: if ``n`` is not a number, or beyond what the server can store.
     """
-    num = str(n).encode() if math.isfinite(n) else b"%f" % n
+    if isinstance(n, bool) or not isinstance(n, int | float):
+        raise ConfigError(f"increment_double adds numbers, not {n!r}")
+    if not (abs(n) < _TOO_MUCH or n in _INFINITE):  # "not a number" would spoil the record for good
+        raise ConfigError(f"increment_double adds numbers below 2**63, or infinite, not {n!r}")
+    num = str(float(n)).encode()
     params = params_of(where, (b"key", key), (b"num", num), (b"orig", orig), (b"xt", xt))
     return call("increment_double", params, _real, repeatable=False, key=key)
 
 
 def check(where: Where, key: bytes) -> Command[int | None]:
     """Return the size of a record's value in bytes, or ``None`` if it is missing."""
-    return call("check", params_of(where, (b"key", key)), optional(_size), repeatable=True, key=key)
+    return call("check", params_of(where, (b"key", key)), _size_if_any, repeatable=True, key=key)
 
 
 def seize(where: Where, key: bytes) -> Command[bytes | None]:
     """Remove a record: the value it had, or ``None`` if it is missing."""
-    return call(
-        "seize", params_of(where, (b"key", key)), optional(_value), repeatable=False, key=key
-    )
+    return call("seize", params_of(where, (b"key", key)), _value_if_any, repeatable=False, key=key)

@@ -15,6 +15,7 @@ __all__ = [
     "as_moment",
     "counter",
     "database_paths",
+    "figure",
     "log_files",
     "nanoseconds",
     "numbers",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 LogFile = tuple[str, int, datetime]
+
+_FARTHEST = 2**63 - 1
 
 _whole = re.compile(rb"-?\d{1,20}").fullmatch
 _real = re.compile(rb"-?\d{1,20}\.\d{1,20}").fullmatch
@@ -40,6 +43,19 @@ def _as_number(value: bytes) -> int | float | str:
     return float(value) if _real(value) else value.decode(errors="replace")
 
 
+def figure(status: Mapping[str, Any], name: str) -> int:
+    """Return a whole number out of a status.
+
+    :raises ServerError: if it is not there; some kinds of databases do not count their records.
+    """
+    value = status.get(name)
+    if not isinstance(value, int):
+        raise ServerError(
+            f"the server does not say the {name} of this database", connection_ok=True
+        )
+    return value
+
+
 def database_paths(report: Mapping[str, Any]) -> list[str]:
     """Return the paths of the databases in a report, in the order of their indexes.
 
@@ -53,7 +69,10 @@ def database_paths(report: Mapping[str, Any]) -> list[str]:
 
 
 def log_files(rows: Mapping[bytes, bytes]) -> list[LogFile]:
-    """Return ``(path, bytes, time of the last entry)`` of the update log's files."""
+    """Return ``(path, bytes, time of the last entry)`` of the update log's files, the oldest first.
+
+    The files' names are numbers of ten digits.
+    """
     files = []
     for path, said in rows.items():
         size, _, stamp = said.partition(b":")
@@ -62,7 +81,7 @@ def log_files(rows: Mapping[bytes, bytes]) -> list[LogFile]:
             files.append((path.decode(errors="replace"), int(size), moment))
         except (ValueError, OverflowError, OSError) as error:
             raise ServerError("the list of update logs is not readable") from error
-    return files
+    return sorted(files)
 
 
 def nanoseconds(moment: datetime | None) -> int:
@@ -99,7 +118,13 @@ def origin(orig: float | str | None, *, whole: bool) -> bytes | None:
     """
     if orig is None:
         return None
-    kinds = int if whole else (int, float)
-    if orig in ("try", "set") or (isinstance(orig, kinds) and not isinstance(orig, bool)):
+    if orig in ("try", "set"):
         return str(orig).encode()
-    raise ConfigError(f'orig must be a number, "try" or "set", not {orig!r}')
+    # The numbers at either end of the range mean "try" and "set" to the server.
+    if not isinstance(orig, bool):
+        if whole and isinstance(orig, int) and -_FARTHEST < orig < _FARTHEST:
+            return b"%d" % orig
+        if not whole and isinstance(orig, int | float) and abs(orig) < _FARTHEST:
+            return str(float(orig)).encode()
+    kind = "whole number of 64 bits" if whole else "finite number"
+    raise ConfigError(f'orig must be a {kind}, "try" or "set", not {orig!r}')

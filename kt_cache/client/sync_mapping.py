@@ -75,20 +75,31 @@ class MappingMethods(ScriptMethods, DatabaseMethods):
 
     # ------------------------------------------------------------ one record after the other
 
-    def cursor(self, db: int | None = None, cursor_id: int | None = None) -> Cursor:
+    def cursor(
+        self,
+        db: int | None = None,
+        cursor_id: int | None = None,
+        decode_values: bool = True,
+        encode_values: bool = True,
+    ) -> Cursor:
         """Return a cursor, which is nowhere yet.
 
         :param cursor_id: a number to tell cursors apart by.
+        :param decode_values: whether to deserialize values that are read.
+        :param encode_values: whether to serialize values that are written.
         """
         number = next(_cursor_numbers) if cursor_id is None else cursor_id
-        return Cursor(self, number, db)
+        return Cursor(self, number, db, decode_values, encode_values)
+
+    # A generator that is left early may be ended by the garbage collector, at any moment and in any
+    # thread. So it only drops its cursor then: closing one would talk to the server and the pool.
 
     def keys(self, db: int | None = None) -> Iterator[Any]:
         """Iterate over the keys, one round trip each. :meth:`match_prefix` is faster."""
-        with self.cursor(db) as cursor:
-            cursor.jump()
-            while (key := cursor.key(step=True)) is not None:
-                yield key
+        cursor = self.cursor(db)
+        cursor.jump()
+        while (key := cursor.key(step=True)) is not None:
+            yield key
 
     def values(self, db: int | None = None) -> Iterator[Any]:
         """Iterate over the values, one round trip each."""
@@ -96,7 +107,7 @@ class MappingMethods(ScriptMethods, DatabaseMethods):
 
     def items(self, db: int | None = None) -> Iterator[tuple[Any, Any]]:
         """Iterate over ``(key, value)`` pairs, one round trip each."""
-        with self.cursor(db) as cursor:
-            cursor.jump()
-            while (found := cursor.get(step=True)) is not None:
-                yield found
+        cursor = self.cursor(db)
+        cursor.jump()
+        while (found := cursor.get(step=True)) is not None:
+            yield found

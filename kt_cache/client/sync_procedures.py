@@ -10,7 +10,6 @@ from kt_cache.client.call import Signals, common, patience_of
 from kt_cache.client.command import Command
 from kt_cache.client.executor import Executor
 from kt_cache.client.readable import origin
-from kt_cache.errors import ConfigError
 from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
@@ -140,9 +139,8 @@ class ProcedureMethods(ClientBase):
         :param expire_time: as for :meth:`set`; without it the counter never expires.
         :return: the new number.
         :raises ServerError: if the record is not such a counter, or missing with ``"try"``.
+        :raises ConfigError: if ``n`` or ``orig`` is not a whole number of at most 64 bits.
         """
-        if isinstance(n, bool) or not isinstance(n, int):
-            raise ConfigError(f"increment adds whole numbers, not {n!r}")
         where, xt = common(self._db(db), signals), to_wire(expire_time)
         command = procedures.increment(where, encode_key(key), n, origin(orig, whole=True), xt)
         return self._call(command, signals)
@@ -158,14 +156,16 @@ class ProcedureMethods(ClientBase):
     ) -> float:
         """Add to a real number that the server keeps in a form of its own (15 decimal places).
 
+        The sum comes back rounded to six places.
+
         :param n: what to add, negative to subtract.
         :param orig: as for :meth:`increment`.
         :param expire_time: as for :meth:`set`; without it the record never expires.
         :return: the new number.
         :raises ServerError: if the record is not such a number, or missing with ``"try"``.
+        :raises ConfigError: if ``n`` is not a number below 2**63 or infinite, or ``orig`` is not
+            finite.
         """
-        if isinstance(n, bool) or not isinstance(n, int | float):
-            raise ConfigError(f"increment_double adds numbers, not {n!r}")
         where, xt = common(self._db(db), signals), to_wire(expire_time)
         start = origin(orig, whole=False)
         command = procedures.increment_double(where, encode_key(key), n, start, xt)

@@ -17,6 +17,7 @@ from kt_cache.transport.failures import all_in_use, queue_full
 __all__ = ["PROBE_AFTER", "Pool", "PoolStats"]
 
 PROBE_AFTER = 1.0  # seconds idle, after which a connection is looked at before use
+_LOOK_AGAIN = 0.1  # seconds after which a waiting call looks for places that got lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class Pool:
 
     ``_open`` holds the connections that are open and the places of those being opened. Weakly: a
     signal handler may raise between any two steps, and what a call lost that way leaves the set
-    by itself. Everything but the list of idle ones changes under the lock. That list is pushed
+    by itself; so does the connection of a cursor that nobody holds any more. That wakes nobody up
+    (the garbage collector may come while the lock is held), so who waits looks again and again.
+    Everything but the list of idle ones changes under the lock. That list is pushed
     and popped without it, which list operations allow; so whoever starts to wait looks at it once
     more after entering the queue, and whoever pushes looks at the queue afterwards: one of the
     two sees the other.
@@ -245,15 +248,25 @@ class Pool:
 
     def _wait(self, waiter: _Waiter, deadline: float) -> Connection | _Place:
         """Wait for a connection, or for the right to open one."""
-        ready = False
+        granted = None
         try:
-            ready = waiter.ready.wait(max(0.0, deadline - monotonic()))
+            while not waiter.ready.wait(max(0.0, min(deadline - monotonic(), _LOOK_AGAIN))):
+                if monotonic() >= deadline:
+                    break
+                self._grant_lost_places()
+            granted = waiter.granted
         finally:
-            if not ready:
+            if granted is None:
                 self._leave_queue(waiter)
-        if ready and waiter.granted:
-            return waiter.granted
-        raise all_in_use(self.config)
+        if granted is None:
+            raise all_in_use(self.config)
+        return granted
+
+    def _grant_lost_places(self) -> None:
+        """Let those who wait have the places of connections that are gone unnoticed."""
+        with self._lock:
+            while self._waiters and len(self._open) < self.config.max_size:
+                self._hand_over(self._reserve())
 
     def _leave_queue(self, waiter: _Waiter) -> None:
         """Stop waiting; what was granted at the last moment goes back to the others."""
