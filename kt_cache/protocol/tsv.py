@@ -20,11 +20,13 @@ __all__ = [
     "choose_reply_encoding",
     "choose_request_encoding",
     "content_type",
+    "decode_column",
     "decode_columns",
     "decode_form",
     "decode_rows",
     "encode_rows",
     "encoding_of",
+    "quoted_encode",
     "url_decode",
     "url_encode",
 ]
@@ -38,6 +40,7 @@ _needs_encoding = re.compile(rb"[\x00-\x1f\x7f]").search
 _url_safe_estimate = re.compile(rb"[A-Za-z0-9_\-.!~*'()]")
 _url_escaped = re.compile(rb"[^A-Za-z0-9_\-.~]")
 _url_token = re.compile(rb"%|\+|[\x00-\x20\x7f-\xff]+")
+_quoted_escaped = re.compile(rb"[=\x00-\x1f\x7f-\xff]")
 _quoted_token = re.compile(rb"=\r\n?|=\n|=|[\x00-\x1f\x7f-\xff]+")
 _not_base64 = bytes(set(range(256)) - set((ascii_letters + digits + "+/=").encode()))
 _blanks = bytes(range(1, 0x21))
@@ -59,6 +62,11 @@ def url_encode(column: bytes) -> bytes:
 def url_decode(column: bytes) -> bytes:
     """Undo URL escapes; ``+`` is a space, bytes that should have been escaped are dropped."""
     return _unescape(column, _url_token, b"%")
+
+
+def quoted_encode(column: bytes) -> bytes:
+    """Return a column as quoted-printable, in one line; the reference server never sends this."""
+    return _quoted_escaped.sub(lambda match: b"=%02X" % match[0][0], column)
 
 
 def _quoted_decode(column: bytes) -> bytes:
@@ -142,14 +150,18 @@ def encode_rows(
     return b"".join([b"%b\t%b\n" % row for row in rows])
 
 
+def decode_column(column: bytes, encoding: str) -> bytes:
+    """Return a name or value decoded, up to its first NUL."""
+    return _DECODERS[encoding](column.partition(b"\0")[0])
+
+
 def decode_columns(rows: Mapping[bytes, bytes], encoding: str) -> dict[bytes, bytes]:
     """Return the map with every name and value decoded, each up to its first NUL.
 
     Of names that become equal the one that sorted last before wins.
     """
-    decode = _DECODERS[encoding]
     return {
-        decode(name.partition(b"\0")[0]): decode(value.partition(b"\0")[0])
+        decode_column(name, encoding): decode_column(value, encoding)
         for name, value in sorted(rows.items())
     }
 

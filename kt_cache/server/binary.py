@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from kt_cache.errors import RemoteProtocolError, StorageError
 from kt_cache.protocol.binary import (
@@ -21,9 +22,11 @@ from kt_cache.protocol.binary import (
     Script,
     encode_count_reply,
     encode_get_reply,
+    encode_script_reply,
 )
 from kt_cache.protocol.expiry import resolve_expiry
 from kt_cache.protocol.framing import Buffer
+from kt_cache.server.lua import Outcome, ReturnCode
 from kt_cache.server.service import Service
 from kt_cache.server.sessions import Hangup, LaterReply
 
@@ -165,8 +168,14 @@ class BinarySession:
         return done
 
     def _play_script(self, request: Script) -> bytes | LaterReply:
-        """Refuse: this server runs no scripts."""
-        return _refusal(request)
+        self._counts.script += 1
+        scripts = self._service.scripts
+        if scripts is None:
+            return _refusal(request)
+        outcome = scripts.play(request.name, request.pairs)
+        if isinstance(outcome, Outcome):
+            return _encode_outcome(request, outcome)
+        return _encode_later(request, outcome)
 
     def _replicate(self, request: Replication) -> bytes:  # noqa: ARG002
         """Refuse: this server keeps no update log."""
@@ -177,3 +186,13 @@ def _refusal(request: Request) -> bytes:
     """Return the reply to a request that cannot be carried out; a get is always answered."""
     silent = not isinstance(request, Replication) and request.no_reply
     return b"" if silent else ERROR_REPLY
+
+
+def _encode_outcome(request: Script, outcome: Outcome) -> bytes:
+    if outcome.code != ReturnCode.SUCCESS:
+        return _refusal(request)
+    return b"" if request.no_reply else encode_script_reply(outcome.pairs)
+
+
+async def _encode_later(request: Script, coming: Coroutine[Any, Any, Outcome]) -> bytes:
+    return _encode_outcome(request, await coming)

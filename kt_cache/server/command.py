@@ -100,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="BYTES",
             help=f"the largest size of {what} (default: %(default)s)",
         )
+    _add_script_arguments(parser)
     _add_log_arguments(parser)
     add("--quiet", action="store_true", help="do not say where the server listens")
     add("--uvloop", action="store_true", help="run on uvloop, which must be installed")
@@ -109,6 +110,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop when standard input ends, so that a child never outlives its parent",
     )
     add("-th", dest="threads", metavar="N", help="accepted and ignored: there is one thread")
+
+
+def _add_script_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--script",
+        "-scr",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Lua file whose functions clients may call; may be given several times",
+    )
+    add(
+        "--script-timeout",
+        type=float,
+        default=_DEFAULTS.script_timeout,
+        metavar="SECONDS",
+        help="for one call of a script, sleep not counted (default: %(default)g)",
+    )
+    add(
+        "--script-sleep",
+        type=float,
+        default=_DEFAULTS.script_sleep,
+        metavar="SECONDS",
+        help="that one call of a script may sleep altogether (default: %(default)g)",
+    )
+    add(
+        "--script-memory",
+        type=int,
+        default=_DEFAULTS.script_memory,
+        metavar="BYTES",
+        help="that all scripts may keep (default: %(default)s)",
+    )
+    add("--script-io", action="store_true", help="let scripts use Lua's io and os libraries")
 
 
 def _add_log_arguments(parser: argparse.ArgumentParser) -> None:
@@ -162,6 +197,11 @@ def _read_options(arguments: argparse.Namespace) -> ServerOptions:
         databases=tuple(arguments.databases) or _DEFAULTS.databases,
         limits=Limits(key=arguments.max_key, value=arguments.max_value, body=arguments.max_body),
         max_connections=arguments.max_connections,
+        scripts=tuple(arguments.script),
+        script_timeout=arguments.script_timeout,
+        script_sleep=arguments.script_sleep,
+        script_memory=arguments.script_memory,
+        script_io=arguments.script_io,
         max_waiting=arguments.max_waiting,
         max_wait=arguments.max_wait,
         idle_timeout=arguments.idle_timeout,

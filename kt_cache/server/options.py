@@ -24,6 +24,11 @@ class ServerOptions:
     :param max_cursors: cursors that one connection may have.
     :param max_waiting: calls that may wait for a signal at a time; more are refused.
     :param max_wait: the longest time that a call may wait for a signal.
+    :param scripts: Lua files whose functions clients may call.
+    :param script_timeout: how long a script's call may run, in processor time without its sleep.
+    :param script_sleep: how long a script's call may sleep altogether.
+    :param script_memory: what all scripts may keep in memory.
+    :param script_io: whether scripts may use Lua's libraries for files and other programs.
     :param idle_timeout: how long a connection may stay silent between requests.
     :param read_timeout: how long it may stay silent inside a request, or not read its replies.
     :param request_timeout: how long a request may take to arrive, however busily it trickles in.
@@ -40,6 +45,11 @@ class ServerOptions:
     max_cursors: int = 100
     max_waiting: int = 500
     max_wait: float = 3600.0
+    scripts: tuple[str, ...] = ()
+    script_timeout: float = 5.0
+    script_sleep: float = 60.0
+    script_memory: int = 2**28
+    script_io: bool = False
     idle_timeout: float = 3600.0
     read_timeout: float = 30.0
     request_timeout: float = 300.0
@@ -53,5 +63,6 @@ class ServerOptions:
             raise ConfigError(f"from 1 to 65536 databases can be served, not {len(self.databases)}")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "port" and isinstance(value, (int, float)) and not value > 0:
+            is_limit = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if field.name != "port" and is_limit and not value > 0:
                 raise ConfigError(f"{field.name} must be above 0, not {value}")

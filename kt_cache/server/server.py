@@ -6,15 +6,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from kt_cache.errors import ConnectError
 from kt_cache.server.connection import Connection
+from kt_cache.server.lua import ScriptHost, ScriptLimits, load_scripts
 from kt_cache.server.options import ServerOptions
 from kt_cache.server.service import Service
 from kt_cache.server.watch import Watch
-from kt_cache.storage import open_database
+from kt_cache.storage import Database, open_database
 
 __all__ = ["Server"]
 
@@ -47,7 +48,8 @@ class Server:
     async def start(self) -> None:
         """Open the databases and listen.
 
-        :raises ConfigError: for a name that is no database's.
+        :raises ConfigError: for a name that is no database's, or a script that fails.
+        :raises NotSupported: for a database or a script without the package it needs.
         :raises StorageError: if a database cannot be opened.
         :raises ConnectError: if the port cannot be listened on.
         """
@@ -63,7 +65,8 @@ class Server:
             database = open_database(name)
             self._databases.callback(database.close)
             opened.append(database)
-        service = Service(self._options, opened, clock=self._clock)
+        scripts = _load_scripts(self._options, opened, self._clock)
+        service = Service(self._options, opened, scripts=scripts, clock=self._clock)
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(
@@ -88,6 +91,8 @@ class Server:
         self._watch.stop()
         await _let_loop_pass()
         self._service.signals.close()
+        if self._service.scripts:
+            self._service.scripts.close()
         connections = self._service.connections
         for connection in tuple(connections):
             connection.finish()
@@ -102,6 +107,22 @@ class Server:
         if self._service:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._service.wait_until_alone(), self._options.grace)
+
+
+def _load_scripts(
+    options: ServerOptions, databases: Sequence[Database], clock: Callable[[], float]
+) -> ScriptHost | None:
+    if not options.scripts:
+        return None
+    limits = ScriptLimits(
+        time=options.script_timeout,
+        sleep=options.script_sleep,
+        memory=options.script_memory,
+        output=options.max_reply,
+        cursors=options.max_cursors,
+        files=options.script_io,
+    )
+    return load_scripts(options.scripts, databases, limits, clock=clock)
 
 
 async def _let_loop_pass() -> None:

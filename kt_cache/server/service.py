@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Protocol
 
 from kt_cache._version import __version__
+from kt_cache.server.lua import ScriptHost
 from kt_cache.server.options import ServerOptions
 from kt_cache.server.signals import Signals
 from kt_cache.storage import Database
@@ -75,6 +76,7 @@ class Service:
     """The shared state of one server.
 
     :param databases: open databases; closing them is up to who opened them.
+    :param scripts: what plays the scripts, if the server has any.
     :param clock: the Unix time. Nothing else in the server asks what time it is.
     """
 
@@ -83,9 +85,11 @@ class Service:
         options: ServerOptions,
         databases: Sequence[Database],
         *,
+        scripts: ScriptHost | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.options = options
+        self.scripts = scripts
         self.databases = tuple(databases)
         self.counts = Counts()
         self.signals = Signals(max_waiting=options.max_waiting, max_wait=options.max_wait)

@@ -25,7 +25,7 @@ from kt_cache.storage.matching import EditDistance, first
 from kt_cache.storage.numbers import INTEGER, REAL, NumberFormat
 from kt_cache.storage.patterns import compile_pattern
 
-__all__ = ["Database", "Stored"]
+__all__ = ["Database", "Rollback", "Stored"]
 
 Stored: TypeAlias = tuple[bytes, int]
 """A record's value and its absolute expiration time."""
@@ -33,6 +33,10 @@ Stored: TypeAlias = tuple[bytes, int]
 N = TypeVar("N", int, float)
 
 _ALWAYS_ATOMIC = nullcontext()
+
+
+class Rollback(Exception):
+    """Leaves a transaction so that nothing of it remains."""
 
 
 class Database(ABC):
@@ -255,6 +259,13 @@ class Database(ABC):
         fail half-way, need not do anything.
         """
         return _ALWAYS_ATOMIC
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Return a context of which nothing remains if an exception leaves it.
+
+        Unlike :meth:`atomic` it undoes what its body has written on every engine.
+        """
+        return self.atomic()
 
     @abstractmethod
     def read(self, key: bytes) -> Stored | None:

@@ -7,6 +7,7 @@ They hold their records in one dictionary and are lost with the process. They be
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from kt_cache.errors import NotSupported
@@ -25,12 +26,38 @@ class MemoryDatabase(Database):
         self._records = records
         self._expiring = ExpiryIndex()
         self._size = 0
+        self._before: dict[bytes, Stored | None] | None = None  # the transaction, if there is one
+
+    def transaction(self) -> AbstractContextManager[object]:
+        return self._undo_on_error()
+
+    @contextmanager
+    def _undo_on_error(self) -> Iterator[None]:
+        if self._before is not None:  # the outer one undoes all
+            yield
+            return
+        before: dict[bytes, Stored | None] = {}
+        self._before = before
+        try:
+            yield
+        except BaseException:
+            self._before = None
+            for key, record in before.items():
+                if record is None:
+                    self.delete(key)
+                else:
+                    self.write(key, *record)
+            raise
+        finally:
+            self._before = None
 
     def read(self, key: bytes) -> Stored | None:
         return self._records.get(key)
 
     def write(self, key: bytes, value: bytes, xt: int) -> None:
         old = self._records.get(key)
+        if self._before is not None:
+            self._before.setdefault(key, old)
         if old is None:
             self._size += len(key) + len(value)
             old_xt = NEVER
@@ -45,11 +72,15 @@ class MemoryDatabase(Database):
         record = self._records.pop(key, None)
         if record is None:
             return
+        if self._before is not None:
+            self._before.setdefault(key, record)
         self._size -= len(key) + len(record[0])
         if record[1] != NEVER:
             self._expiring.move(key, record[1], NEVER)
 
     def wipe(self) -> None:
+        if self._before is not None:
+            self._before.update({**self._records, **self._before})
         self._records.clear()
         self._expiring.clear()
         self._size = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeAlias
 
 from kt_cache.server.calls import Call, Rows
-from kt_cache.server.procedures import administration, bulk, cursors, records
+from kt_cache.server.procedures import administration, bulk, cursors, records, scripts
 
 __all__ = ["PROCEDURES", "Procedure"]
 
@@ -21,4 +21,5 @@ PROCEDURES: Mapping[bytes, Procedure] = {
     **bulk.PROCEDURES,
     **cursors.PROCEDURES,
     **administration.PROCEDURES,
+    **scripts.PROCEDURES,
 }

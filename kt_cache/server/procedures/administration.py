@@ -69,7 +69,7 @@ def _report(call: Call) -> Rows:
         rows
         | {
             "conf_kt_version": SERVER_NAME,
-            "conf_kt_features": "(asyncio)",
+            "conf_kt_features": "(asyncio)(lua)" if service.scripts else "(asyncio)",
             "conf_kc_version": "",
             "conf_kc_features": "",
             "conf_os_name": platform.system(),
@@ -85,10 +85,6 @@ def _report(call: Call) -> Rows:
             "sys_ru_utime": f"{times.user:.6f}",
         }
     )
-
-
-def _play_script(call: Call) -> Rows:  # noqa: ARG001
-    raise Failure(501, "the scripting extention is disabled")
 
 
 def _tune_replication(call: Call) -> Rows:  # noqa: ARG001
@@ -107,7 +103,6 @@ PROCEDURES = {
     b"void": _void,
     b"echo": _echo,
     b"report": _report,
-    b"play_script": _play_script,
     b"tune_replication": _tune_replication,
     b"ulog_list": _update_log,
     b"ulog_remove": _update_log,

@@ -1,0 +1,120 @@
+"""What stands between Lua and the functions it is given.
+
+A function for Lua takes and returns bytes, numbers, booleans, ``None`` and handles: objects that
+Lua code of ours keeps where scripts do not reach. What it returns reaches Lua behind a number: 0,
+the code of a database error, or -1 and a message that becomes a Lua error. An exception never gets
+there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from typing import Any, TypeAlias
+
+from kt_cache.errors import NotSupported, StorageError
+
+__all__ = ["CHUNK", "DatabaseFailure", "ErrorCode", "Guard", "LuaFailure"]
+
+_log = logging.getLogger(__name__)
+
+CHUNK = 200
+"""Values handed to Lua at once; a list's further ones wait until Lua fetches them."""
+
+_SMALL = 2**16  # bytes; what is larger must fit into the memory there is
+_RAISE = -1
+
+Answer: TypeAlias = "tuple[Any, ...]"
+
+
+class ErrorCode(IntEnum):
+    """Codes of database errors, as scripts see them."""
+
+    NOT_IMPLEMENTED = 1
+    INVALID = 2
+    NO_REPOSITORY = 3
+    NO_PERMISSION = 4
+    DUPLICATE = 6
+    NO_RECORD = 7
+    LOGIC = 8
+    SYSTEM = 9
+
+
+class DatabaseFailure(Exception):
+    """A database operation's negative end.
+
+    :param message: what ``error():message()`` says; ``None`` for the code's name.
+    """
+
+    def __init__(self, code: ErrorCode, message: bytes | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+class LuaFailure(Exception):
+    """What becomes a Lua error.
+
+    :param message: its message.
+    """
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Guard:
+    """Makes functions fit for Lua.
+
+    :param has_room: tells whether so many bytes more fit into Lua's memory. Lua ends the process if
+        a function's result does not.
+    """
+
+    def __init__(self, has_room: Callable[[int], bool]) -> None:
+        self._has_room = has_room
+        self._rest: list[Any] = []
+
+    def protect(self, function: Callable[..., object]) -> Callable[..., Answer]:
+        """Return the function as Lua may call it."""
+
+        @wraps(function)
+        def protected(*args: Any) -> Answer:
+            try:
+                result = function(*args)
+                if isinstance(result, tuple):
+                    return self._check((0, *result))
+                if isinstance(result, list):
+                    self._rest = result
+                    return self._check((0, *self._take()))
+                return self._check((0, result))
+            except DatabaseFailure as failure:
+                return (int(failure.code), failure.message)
+            except LuaFailure as failure:
+                return (_RAISE, failure.message)
+            except NotSupported:
+                return (int(ErrorCode.NOT_IMPLEMENTED), None)
+            except StorageError as error:
+                _log.error("a script's operation failed: %s", error.message)
+                return (int(ErrorCode.SYSTEM), None)
+            except Exception:  # noqa: BLE001 - Lua would be handed the exception itself
+                _log.exception("a function for scripts failed")
+                return (_RAISE, b"internal error; the server's log says more")
+
+        return protected
+
+    def more(self) -> Answer:
+        """Return the next values of the list that was returned last."""
+        return self._take()
+
+    def _take(self) -> Answer:
+        taken = tuple(self._rest[:CHUNK])
+        self._rest = self._rest[CHUNK:]
+        return taken
+
+    def _check(self, answer: Answer) -> Answer:
+        size = sum(len(value) for value in answer if isinstance(value, bytes))
+        if size > _SMALL and not self._has_room(size):
+            raise LuaFailure(b"not enough memory")
+        return answer

@@ -1,0 +1,237 @@
+"""A Lua state with the scripts in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, NoReturn, TypeAlias
+
+from kt_cache._version import __version__
+from kt_cache.errors import ConfigError, NotSupported
+from kt_cache.protocol.lua_pack import pack_numbers
+from kt_cache.server.lua.databases import DatabaseFunctions
+from kt_cache.server.lua.functions import FUNCTIONS
+from kt_cache.server.lua.guard import CHUNK, Guard
+from kt_cache.server.lua.outcome import FAILED, Outcome, ReturnCode
+from kt_cache.storage import Database
+
+Pair: TypeAlias = tuple[bytes, bytes]
+
+__all__ = ["LuaState", "ScriptLimits", "Sleep"]
+
+_log = logging.getLogger(__name__)
+_script_log = logging.getLogger(f"{__name__}.script")
+
+_PACKAGE = "kt_cache.server.lua"
+_RESERVE = 2**25  # bytes above the memory limit, so that what the host hands over always fits
+_SLACK = 2**23  # bytes of these that stay free
+_LONGEST_MESSAGE = 1000  # of an error, in the log
+_KINDS = {
+    b"debug": logging.DEBUG,
+    b"info": logging.INFO,
+    b"system": logging.WARNING,
+    b"error": logging.ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptLimits:
+    """What scripts may use up.
+
+    :param time: processor time of one call, in seconds; sleep does not count.
+    :param sleep: seconds that one call may sleep altogether.
+    :param memory: bytes of all that scripts keep.
+    :param output: bytes of one call's output.
+    :param cursors: cursors that all scripts hold at a time.
+    :param files: whether scripts may use files and other programs (Lua's ``io`` and ``os``).
+    """
+
+    time: float
+    sleep: float
+    memory: int
+    output: int
+    cursors: int
+    files: bool
+
+
+class Sleep(float):
+    """Seconds after which a call is to be woken."""
+
+
+class LuaState:
+    """Runs functions of scripts, one at a time; those that sleep wait for :meth:`wake`.
+
+    :param clock: the Unix time.
+    :raises NotSupported: without the package lupa.
+    """
+
+    def __init__(
+        self, databases: Sequence[Database], limits: ScriptLimits, clock: Callable[[], float]
+    ) -> None:
+        self._most = limits.memory + _RESERVE
+        self._runtime = _new_runtime(self._most)
+        self._databases = databases
+        self._functions = DatabaseFunctions(lambda: int(clock()), max_cursors=limits.cursors)
+        self._clock = clock
+        self._limits = limits
+        self._guard = Guard(self._has_room)
+        self._numbers: list[float] = []
+        self._calls = self._set_up()
+        self._next_number = 0
+
+    # ------------------------------------------------------------ calls
+
+    def load(self, source: bytes, name: str) -> None:
+        """Run a script once, for the functions it defines.
+
+        :param name: its path, for error messages.
+        :raises ConfigError: if it fails.
+        """
+        if source.startswith(b"#"):
+            source = b"--" + source
+        if source.startswith(b"\x1b"):
+            raise ConfigError(f"script {name!r} is compiled Lua; give its source")
+        message = self._calls["load"](source, b"@" + name.encode())
+        self._release()
+        if message is not None:
+            raise ConfigError(f"script {name!r}: {_readable(message)}")
+
+    def start(self, name: bytes, pairs: Sequence[Pair]) -> Outcome | tuple[int, Sleep]:
+        """Call a script's function.
+
+        :return: how it ended, or the call's number and how long it sleeps.
+        """
+        size = sum(len(key) + len(value) for key, value in pairs)
+        if size > _SLACK and not self._has_room(size):
+            _log.error("script %s: the input does not fit into its memory", _readable(name))
+            return FAILED
+        self._next_number += 1
+        flat = [item for pair in pairs for item in pair]
+        for first in range(CHUNK, len(flat), CHUNK):
+            self._calls["add_input"](*flat[first : first + CHUNK])
+        return self._run(self._next_number, "start", name, *flat[:CHUNK])
+
+    def wake(self, number: int) -> Outcome | tuple[int, Sleep]:
+        """Let a call go on; returns as :meth:`start` does."""
+        return self._run(number, "wake")
+
+    def abandon(self, number: int) -> None:
+        """Forget a call that sleeps."""
+        self._calls["abandon"](number)
+
+    def _run(self, number: int, how: str, *args: bytes) -> Outcome | tuple[int, Sleep]:
+        from lupa.lua51 import LuaError  # noqa: PLC0415 - an optional dependency
+
+        try:
+            kind, *rest = _as_tuple(self._calls[how](number, *args))
+        except LuaError as error:  # memory ran out where no script could have caught it
+            kind, rest = b"failed", [str(error).encode()]
+        if kind == b"sleeping":
+            return number, Sleep(rest[0])
+        self._release()
+        if kind == b"missing":
+            return Outcome(ReturnCode.NOT_IMPLEMENTED, [])
+        if kind == b"failed":
+            _log.error("a script failed: %s", _readable(rest[0]))
+            return FAILED
+        code, left, *items = rest
+        while left > 0:
+            more = _as_tuple(self._calls["more_output"]())
+            items += more
+            left -= len(more)
+        return Outcome(int(code), list(zip(items[::2], items[1::2], strict=True)))
+
+    def _release(self) -> None:
+        if self._functions.abort_transactions():
+            _log.error("a script left a transaction open; it was undone")
+
+    # ------------------------------------------------------------ what Lua is given
+
+    def _has_room(self, size: int) -> bool:
+        return bool(self._runtime.get_memory_used() + size < self._most - _SLACK)
+
+    def _set_up(self) -> Mapping[str, Callable[..., Any]]:
+        """Run our Lua code; return the functions it has for us, by name."""
+        runtime, limits = self._runtime, self._limits
+        settings = runtime.table_from(
+            {
+                b"time": limits.time,
+                b"memory": limits.memory,
+                b"output": limits.output,
+                b"io": limits.files,
+                b"chunk": CHUNK,
+                b"databases": len(self._databases),
+                b"version": __version__.encode(),
+            }
+        )
+        host = runtime.table_from(self._host_functions())
+        sources = {
+            path.name.removesuffix(".lua").encode(): path.read_bytes()
+            for path in files(_PACKAGE).iterdir()
+            if path.name.endswith(".lua")
+        }
+        calls = runtime.execute(
+            sources[b"main"], host, settings, runtime.table_from(sources), name=b"=main.lua"
+        )
+        return {name.decode(): calls[name] for name in calls}
+
+    def _host_functions(self) -> dict[bytes, Callable[..., Any]]:
+        functions: dict[str, Callable[..., Any]] = {
+            **FUNCTIONS,
+            **self._functions.functions(),
+            "add_numbers": lambda *numbers: self._numbers.extend(numbers),
+            "codec": lambda mode, data: FUNCTIONS["codec"](mode, data, self._limits.memory),
+            "database": self._database,
+            "log": _write_log,
+            "pack": self._pack,
+            "time": self._clock,
+        }
+        protected = {
+            name.encode(): self._guard.protect(function) for name, function in functions.items()
+        }
+        return {**protected, b"more": self._guard.more}
+
+    def _database(self, index: int) -> tuple[Database, bytes]:
+        database = self._databases[index - 1]
+        return database, database.name.encode()
+
+    def _pack(self, form: bytes) -> bytes:
+        numbers, self._numbers = self._numbers, []
+        return pack_numbers(form, numbers)
+
+
+def _new_runtime(memory: int) -> Any:
+    try:
+        from lupa.lua51 import LuaRuntime  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise NotSupported(
+            'scripts need the package lupa: pip install "kt-cache[server]"'
+        ) from error
+    return LuaRuntime(
+        encoding=None,
+        attribute_filter=_refuse_attribute,
+        register_eval=False,
+        register_builtins=False,
+        unpack_returned_tuples=True,
+        max_memory=memory,
+    )
+
+
+def _refuse_attribute(*_: object) -> NoReturn:
+    raise AttributeError("nothing of Python's is open to scripts")
+
+
+def _write_log(kind: bytes, text: bytes) -> None:
+    level = _KINDS.get(kind.lower())
+    if level is not None:
+        _script_log.log(level, "%s", _readable(text))
+
+
+def _as_tuple(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _readable(text: bytes) -> str:
+    return text[:_LONGEST_MESSAGE].decode(errors="replace")
