@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias, TypedDict, TypeVar
+from typing import TypeAlias, TypedDict, TypeVar
 
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, NoSuchDatabase, ServerError, SignalTimeout
-from kt_cache.protocol.framing import Buffer, Closing, Incomplete
-from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, decode_usual_reply, encode_call
+from kt_cache.protocol.framing import Buffer, Closing, Decoder, Incomplete
+from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, encode_call
 from kt_cache.serializers import encode_key
 from kt_cache.transport.config import check_seconds
 
@@ -115,41 +115,25 @@ def call(
     :param repeatable: whether the call may be sent twice. One that sends a signal never is.
     """
 
+    def decoder() -> Decoder[T]:
+        read_reply = RpcReplyDecoder()
+
+        def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+            reply = read_reply(data, end)
+            if isinstance(reply, Incomplete):
+                return reply
+            if isinstance(reply, Closing):
+                return Closing(_checked(reply.result, read, connection_ok=False))
+            return _checked(reply, read, connection_ok=True)
+
+        return decode
+
     if len(params) > _SIGNAL and params[_SIGNAL][0] == b"SIGNAL":
         repeatable = False
-    reading = _Reading(read)
-    return name, encode_call(name, params), reading, repeatable, key, reading.renew
+    return name, encode_call(name, params), decoder(), repeatable, key, decoder
 
 
-class _Reading(Generic[T]):
-    """The decoder of one call's reply."""
-
-    __slots__ = ("_decode", "_read")
-
-    def __init__(self, read: Callable[[RpcReply], T]) -> None:
-        self._read = read
-        self._decode: RpcReplyDecoder | None = None
-
-    def renew(self) -> _Reading[T]:
-        """Return another one like this at its start."""
-        return _Reading(self._read)
-
-    def __call__(self, data: Buffer, end: int) -> T | Incomplete | Closing[T]:
-        """Return the call's result."""
-        if self._decode is None:
-            reply = decode_usual_reply(data, end)
-            if reply is not None:
-                return _result(reply, self._read, connection_ok=True)
-            self._decode = RpcReplyDecoder()
-        decoded = self._decode(data, end)
-        if isinstance(decoded, Incomplete):
-            return decoded
-        if isinstance(decoded, Closing):
-            return Closing(_result(decoded.result, self._read, connection_ok=False))
-        return _result(decoded, self._read, connection_ok=True)
-
-
-def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
+def _checked(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
     if reply.status in (200, _REFUSED):
         try:
             return read(reply)
@@ -157,8 +141,7 @@ def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bo
             error.connection_ok = connection_ok
             raise
     text = reply.rows.get(b"ERROR", b"").decode(errors="replace")
-    kind = {"no such database": NoSuchDatabase, _TIMED_OUT: SignalTimeout}.get(text, ServerError)
-    raise kind(
+    raise _KINDS.get(text, ServerError)(
         f"the server answered {reply.status}: {text or 'no reason given'}",
         status=reply.status,
         connection_ok=connection_ok,
