@@ -9,6 +9,7 @@ from kt_cache.containers.aio_list import AsyncList
 from kt_cache.containers.aio_queue import AsyncQueue
 from kt_cache.containers.aio_schedule import AsyncSchedule
 from kt_cache.containers.aio_set import AsyncSet
+from kt_cache.containers.aio_signal_queue import AsyncSignalQueue
 
 __all__ = ["AsyncContainerMethods"]
 
@@ -55,3 +56,14 @@ class AsyncContainerMethods(AsyncRecordMethods, DumpMethods):
     def Schedule(self, key: Key, db: int | None = None) -> AsyncSchedule:  # noqa: N802
         """Return the schedule of that key."""
         return AsyncSchedule(self, key, db)
+
+    def SignalQueue(  # noqa: N802
+        self,
+        key: Key,
+        signal: Key = "q",
+        db: int | None = None,
+        wait: float = 10,
+        cursor: int | None = None,
+    ) -> AsyncSignalQueue:
+        """Return the queue with signals of that key, which needs no script."""
+        return AsyncSignalQueue(self, key, signal, db, wait, cursor)

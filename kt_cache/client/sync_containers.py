@@ -9,6 +9,7 @@ from kt_cache.containers.list import List
 from kt_cache.containers.queue import Queue
 from kt_cache.containers.schedule import Schedule
 from kt_cache.containers.set import Set
+from kt_cache.containers.signal_queue import SignalQueue
 
 __all__ = ["ContainerMethods"]
 
@@ -55,3 +56,14 @@ class ContainerMethods(RecordMethods, DumpMethods):
     def Schedule(self, key: Key, db: int | None = None) -> Schedule:  # noqa: N802
         """Return the schedule of that key."""
         return Schedule(self, key, db)
+
+    def SignalQueue(  # noqa: N802
+        self,
+        key: Key,
+        signal: Key = "q",
+        db: int | None = None,
+        wait: float = 10,
+        cursor: int | None = None,
+    ) -> SignalQueue:
+        """Return the queue with signals of that key, which needs no script."""
+        return SignalQueue(self, key, signal, db, wait, cursor)

@@ -71,13 +71,7 @@ class AsyncQueue(AsyncContainer):
         :param timeout: most seconds to wait; ``None`` for no end.
         :return: the item, or ``None`` when the time is over.
         """
-        place = self._place
-        for seconds in operations.waits(timeout):
-            command = operations.bpop(place, seconds, min_score)
-            output = await self.kt._executor.run(command, patience=seconds)
-            if output:
-                return operations.first(place, output)
-        return None
+        return await self._wait(operations.bpop(self._place, timeout, min_score))
 
     async def peek(self, n: int = 1, min_score: float | None = None) -> Any:
         """Return the first items, which stay; see :meth:`pop`."""

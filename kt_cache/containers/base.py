@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from kt_cache.containers.patience import PatientOperation, await_patiently, run_patiently
 from kt_cache.containers.place import Key, Place
 from kt_cache.serializers import encode_key
 
@@ -69,6 +70,9 @@ class BlockingContainer(Container):
     def _run(self, operation: Operation[T]) -> T:
         return self.kt._executor.drive(operation)
 
+    def _wait(self, operation: PatientOperation[T]) -> T:
+        return run_patiently(self.kt._executor, operation)
+
 
 class AsyncContainer(Container):
     """Runs operations on an asyncio client.
@@ -89,6 +93,9 @@ class AsyncContainer(Container):
 
     async def _run(self, operation: Operation[T]) -> T:
         return await self.kt._executor.drive(operation)
+
+    async def _wait(self, operation: PatientOperation[T]) -> T:
+        return await await_patiently(self.kt._executor, operation)
 
 
 def key_of(other: Container | Key) -> bytes:

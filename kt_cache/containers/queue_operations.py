@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from time import monotonic
+from collections.abc import Iterable
 from typing import Any
 
 from kt_cache.client import bulk_procedures, records
-from kt_cache.client.command import Command
 from kt_cache.client.operation import Operation
+from kt_cache.containers.patience import PatientOperation, waits
 from kt_cache.containers.place import (
     Output,
     Pairs,
@@ -31,7 +29,6 @@ __all__ = [
     "count",
     "count_scheduled",
     "extend",
-    "first",
     "look",
     "peek_scheduled",
     "read_schedule",
@@ -40,7 +37,6 @@ __all__ = [
     "set_priority",
     "take",
     "transfer",
-    "waits",
 ]
 
 # An item's place is kept in twelve digits.
@@ -112,34 +108,17 @@ def _one_or_many(place: Place, output: Output, n: int) -> Any:
     return items
 
 
-def waits(timeout: float | None) -> Iterator[float]:
-    """Yield for how many seconds to wait for an item, again and again until the time is over.
+def bpop(place: Place, timeout: float | None, min_score: float | None) -> PatientOperation[Any]:
+    """Remove the first item and return it; wait for one if there is none.
 
     :param timeout: seconds altogether; ``None`` for no end.
-    :raises ConfigError: if it is not a number of seconds.
     """
-    if timeout is None:
-        timeout = math.inf
-    elif isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
-        raise ConfigError(f"timeout must be a number of seconds from 0 on, not {timeout!r}")
-    deadline = monotonic() + timeout
-    yield min(timeout, _LONGEST_WAIT)
-    while (left := deadline - monotonic()) > 0:
-        yield min(left, _LONGEST_WAIT)
-
-
-def bpop(place: Place, timeout: float, min_score: float | None) -> Command[Pairs | None]:
-    """Remove the first item, waiting for one if there is none.
-
-    :param timeout: seconds for which the server waits.
-    """
-    inputs = [(b"timeout", b"%f" % timeout), *_limits(None, min_score)]
-    return place.command("queue_bpop", inputs)
-
-
-def first(place: Place, output: Pairs) -> Any:
-    """Return the item that ``bpop`` answered."""
-    return _one_or_many(place, dict(output), 1)
+    for seconds in waits("timeout", timeout, _LONGEST_WAIT):
+        inputs = [(b"timeout", b"%f" % seconds), *_limits(None, min_score)]
+        output = yield place.command("queue_bpop", inputs), seconds
+        if output:
+            return _one_or_many(place, dict(output), 1)
+    return None
 
 
 def count(place: Place) -> Operation[int]:

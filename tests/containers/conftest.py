@@ -1,0 +1,89 @@
+"""Servers with a script, and containers of either client on them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ukt
+
+from kt_cache import AsyncKyotoTycoon, EmbeddedServer, KyotoTycoon, containers
+from kt_cache.lua import SCRIPT
+from tests.support.aio import Awaited, resting_loop
+
+Make = Callable[..., Any]
+
+THEIR_SCRIPT = Path(ukt.__file__).parent / "scripts" / "kt.lua"
+SERVERS = ["included", "ktserver"]
+
+
+def running(kind: str, script: Path, *databases: str) -> Iterator[EmbeddedServer]:
+    """Run a server of that kind with databases in memory and a script."""
+    if kind == "ktserver" and not shutil.which("ktserver"):
+        pytest.skip("no ktserver on PATH")
+    *others, last = databases
+    arguments = ["-scr", str(script), *others]
+    with EmbeddedServer(kind, database=last, server_args=arguments, quiet=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def scripted_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """Each kind of server in turn, with our script and two ordered databases."""
+    yield from running(request.param, SCRIPT, "%", "%")
+
+
+@pytest.fixture(params=SERVERS)
+def scripted_unordered(request: pytest.FixtureRequest) -> Iterator[KyotoTycoon]:
+    """A client of each kind of server in turn, with our script and a database without order."""
+    for server in running(request.param, SCRIPT, "*"):
+        yield server.client
+
+
+@pytest.fixture(scope="session")
+def their_server() -> Iterator[EmbeddedServer]:
+    """A real server with ukt's script and two ordered databases."""
+    yield from running("ktserver", THEIR_SCRIPT, "%", "%")
+
+
+@pytest.fixture
+def scripted(scripted_server: EmbeddedServer) -> KyotoTycoon:
+    """A client of a server with our script, whose two databases are empty."""
+    return _emptied(scripted_server)
+
+
+@pytest.fixture
+def theirs(their_server: EmbeddedServer) -> KyotoTycoon:
+    """Our client of a server with ukt's script, whose two databases are empty."""
+    return _emptied(their_server)
+
+
+def _emptied(server: EmbeddedServer) -> KyotoTycoon:
+    """Return a client of a server after its databases were emptied."""
+    for db in (0, 1):
+        server.client.clear(db)
+    return server.client
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def make(request: pytest.FixtureRequest, scripted: KyotoTycoon) -> Iterator[Make]:
+    """Give ``make(name, *arguments, serializer=...)``: a container of either client."""
+    if request.param == "blocking":
+
+        def blocking(name: str, *arguments: Any, serializer: str = "json", **options: Any) -> Any:
+            kt = KyotoTycoon(scripted.host, scripted.port, serializer=serializer)
+            return getattr(containers, name)(kt, *arguments, **options)
+
+        yield blocking
+        return
+    with resting_loop("asyncio") as loop:
+
+        def waiting(name: str, *arguments: Any, serializer: str = "json", **options: Any) -> Any:
+            kt = AsyncKyotoTycoon(scripted.host, scripted.port, serializer=serializer)
+            kind = getattr(containers, f"Async{name}")
+            return Awaited(loop, lambda: kind(kt, *arguments, **options))
+
+        yield waiting
