@@ -63,7 +63,10 @@ class AsyncExecutor:
         if deadline is None:
             deadline = now + self._call_timeout + patience
         _, request, decode, _, _, renew = command
-        pool, again = self.pool, False
+        loop, pool = self._current
+        if pool is None or loop is not get_running_loop():
+            pool = self.pool
+        again = False
         while True:
             try:
                 return await pool.exchange(request, decode, deadline, now, patience)
@@ -135,7 +138,8 @@ class AsyncExecutor:
         """
         _, request, decode, _, _, _ = command
         try:
-            return await pool.exchange_pinned(connection, request, decode, deadline, patience)
+            now = monotonic()
+            return await pool.exchange(request, decode, deadline, now, patience, connection)
         except ConnectionClosed as error:
             check_repeatable(error, command, self._host)
             raise

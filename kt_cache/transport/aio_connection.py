@@ -121,6 +121,9 @@ class AsyncConnection:
         :param patience: seconds the server may be silent beyond the read timeout.
         """
         self._waiting = waiting
+        if self._fd < 0:
+            self._fail(NothingSent("the server closed the connection"))
+            return
         self._decode = decode
         self._deadline = deadline
         self._patience = self._read_timeout + patience
@@ -189,10 +192,8 @@ class AsyncConnection:
     # ------------------------------------------------------------ called by the event loop
 
     def _on_readable(self) -> None:
-        if self._fd < 0:
-            return
-        if self._reply is not None:
-            self._read_on(self._reply)
+        if self._reply is not None or self._fd < 0:
+            self._read_on()
             return
         try:
             data = self._recv(_RECEIVE)
@@ -201,7 +202,8 @@ class AsyncConnection:
         except OSError as error:
             self._break(self._lost(reason(error)), error)
             return
-        if not data or self._waiting is None:
+        waiting = self._waiting
+        if not data or waiting is None:
             # Bytes that nobody asked for would be taken for the next reply.
             self._break(self._lost("the server closed the connection"))
             return
@@ -215,9 +217,18 @@ class AsyncConnection:
                 self._reply, self._end = bytearray(data), len(data)
             self._go_on(result)
             return
-        self._succeed(result)
+        if self._unsent is not None or waiting.done():
+            self._succeed(result)
+            return
+        self._waiting = None  # as _succeed does, without one more call
+        waiting.set_result(result)
+        if not self.pinned:
+            self._owner.release(self)
 
-    def _read_on(self, reply: bytearray) -> None:
+    def _read_on(self) -> None:
+        reply = self._reply
+        if reply is None or self._fd < 0:
+            return
         try:
             with memoryview(reply) as view, view[self._end :] as free:
                 count = self._sock.recv_into(free)

@@ -13,7 +13,6 @@ from kt_cache.transport.aio_connection import AsyncConnection
 from kt_cache.transport.aio_dial import dial_async
 from kt_cache.transport.aio_queue import Waiter, WaitingLine
 from kt_cache.transport.config import PoolConfig
-from kt_cache.transport.failures import NothingSent
 from kt_cache.transport.pool import PROBE_AFTER, PoolStats
 
 __all__ = ["AsyncPool"]
@@ -72,8 +71,9 @@ class AsyncPool:
         deadline: float,
         now: float,
         patience: float = 0.0,
+        connection: AsyncConnection | None = None,
     ) -> T:
-        """Send a request on any connection and return its decoded reply.
+        """Send a request and return its decoded reply.
 
         If the task is cancelled the connection is closed, for the reply may still come.
 
@@ -81,6 +81,8 @@ class AsyncPool:
         :param deadline: of the call, on the monotonic clock.
         :param now: that clock's time.
         :param patience: seconds the server may be silent beyond the read timeout.
+        :param connection: one that was acquired, and that its user keeps unless it breaks; any
+            other by default.
         :raises PoolTimeout: all connections are in use and none came back in time.
         :raises ConnectError: a new one was needed and could not be made.
         :raises NothingSent: broken before a byte was sent.
@@ -88,7 +90,8 @@ class AsyncPool:
         :raises ReadTimeout: no complete reply in time.
         :raises KTError: whatever the decoder raises.
         """
-        connection = self._take(now)
+        if connection is None:
+            connection = self._take(now)
         if connection is None:
             if not self._is_full():
                 self._opening += 1
@@ -99,7 +102,15 @@ class AsyncPool:
                     return cast(T, result)
             connection = await self._connect(deadline)
             now = monotonic()
-        return await self._exchange_on(connection, request, decode, deadline, now, patience)
+        reply: asyncio.Future[T] = self._create_future()
+        connection.start(reply, request, decode, deadline, now, patience)
+        try:
+            return await reply
+        except KTError:
+            raise  # the connection has dealt with it
+        except BaseException:
+            self._forget(reply, connection)
+            raise
 
     async def acquire(self, deadline: float, now: float) -> AsyncConnection:
         """Return a connection for the caller alone.
@@ -126,23 +137,6 @@ class AsyncPool:
                 return connection
             self.discard(connection)  # given up on its way from hand to hand
             now = monotonic()
-
-    async def exchange_pinned(
-        self,
-        connection: AsyncConnection,
-        request: bytes,
-        decode: Decoder[T],
-        deadline: float,
-        patience: float = 0.0,
-    ) -> T:
-        """Do as :meth:`exchange` on a connection that was acquired, which its user keeps.
-
-        After an error that leaves its state unknown it is closed.
-        """
-        if connection.closed:
-            raise NothingSent("the server closed the connection")
-        now = monotonic()
-        return await self._exchange_on(connection, request, decode, deadline, now, patience)
 
     def release(self, connection: AsyncConnection) -> None:
         """Take back a connection whose exchange is complete."""
@@ -250,25 +244,6 @@ class AsyncPool:
         self._open.add(connection)
         self._connects += 1
         return connection
-
-    async def _exchange_on(
-        self,
-        connection: AsyncConnection,
-        request: bytes,
-        decode: Decoder[T],
-        deadline: float,
-        now: float,
-        patience: float,
-    ) -> T:
-        reply: asyncio.Future[T] = self._create_future()
-        connection.start(reply, request, decode, deadline, now, patience)
-        try:
-            return await reply
-        except KTError:
-            raise  # the connection has dealt with it
-        except BaseException:
-            self._forget(reply, connection)
-            raise
 
     def _forget(self, reply: asyncio.Future[Any], connection: AsyncConnection) -> None:
         """Nobody waits for a reply any more: make sure that nobody else gets it."""
