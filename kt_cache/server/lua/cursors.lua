@@ -103,11 +103,8 @@ end
 -- xt is 0.
 function methods:set_value(value, xt, step, ...)
   local cursor, handle = open("cur_set_value", self, ...)
-  value = argument(value) or invalid("cur_set_value")
-  if value == "" then
-    errors.note(handle, errors.class.INVALID, "invalid parameters")
-    return false
-  end
+  value = argument(value)
+  if not value or value == "" then invalid("cur_set_value") end
   local stays = xt ~= nil and (tonumber(xt) or 0) == 0
   return answer(handle, false, host.set_value(cursor, value, step and 1 or 0, not stays))
 end
@@ -150,11 +147,11 @@ end
 -------------------------------------------------------------------- of databases
 
 function databases.methods:cursor(...)
-  return make(self, databases.open("db_cursor", self, 0, ...))
+  return make(self, databases.open("db_cursor", self, ...))
 end
 
 function databases.methods:cursor_process(action, ...)
-  local handle = databases.open("db_cursor_process", self, 0, ...)
+  local handle = databases.open("db_cursor_process", self, ...)
   if type(action) ~= "function" then invalid("db_cursor_process") end
   local cursor = make(self, handle)
   action(cursor)
@@ -162,13 +159,13 @@ function databases.methods:cursor_process(action, ...)
 end
 
 function databases.methods:pairs(...)
-  local cursor = make(self, databases.open("db_pairs", self, 0, ...))
+  local cursor = make(self, databases.open("db_pairs", self, ...))
   methods.jump(cursor)
   return cursor, self, nil
 end
 
 return {
   new = function(_, database, ...)
-    return make(database, databases.open("cur_new", database, 0, ...))
+    return make(database, databases.open("cur_new", database, ...))
   end,
 }

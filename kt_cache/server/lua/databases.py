@@ -26,6 +26,8 @@ class NoDatabase:
     """Stands for the database of an object that has opened none: whatever is tried fails."""
 
     def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # whoever asks for these is looking, not trying
+            raise AttributeError(name)
         raise DatabaseFailure(ErrorCode.INVALID, b"not opened")
 
 
@@ -33,11 +35,15 @@ class DatabaseFunctions:
     """Functions of databases and cursors; most take one as their first parameter.
 
     :param now: the current Unix second.
+    :param collected: returns the first values of a list that came in pieces.
     :param max_cursors: cursors that scripts may hold at a time.
     """
 
-    def __init__(self, now: Callable[[], int], *, max_cursors: int) -> None:
+    def __init__(
+        self, now: Callable[[], int], collected: Callable[[], list[bytes]], *, max_cursors: int
+    ) -> None:
         self._now = now
+        self._collected = collected
         self._max_cursors = max_cursors
         self._cursors: WeakSet[Cursor] = WeakSet()
         self._own: WeakSet[Database] = WeakSet()  # opened by scripts
@@ -141,15 +147,16 @@ class DatabaseFunctions:
 
     def _set_bulk(self, database: Database, xt: float | None, *items: bytes) -> int:
         stored_xt = self._expiry(xt)
+        items = (*self._collected(), *items)
         return database.set_bulk(
             (key, value, stored_xt) for key, value in zip(items[::2], items[1::2], strict=True)
         )
 
     def _remove_bulk(self, database: Database, *keys: bytes) -> int:
-        return database.remove_bulk(keys, self._now())
+        return database.remove_bulk((*self._collected(), *keys), self._now())
 
     def _get_bulk(self, database: Database, *keys: bytes) -> list[bytes]:
-        found = database.get_bulk(keys, self._now())
+        found = database.get_bulk((*self._collected(), *keys), self._now())
         return [item for key, value, _ in found for item in (key, value)]
 
     def _match_prefix(self, database: Database, prefix: bytes, most: float) -> list[bytes]:

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 
 from kt_cache.errors import ConfigError
-from kt_cache.protocol.lua_dump import dump_array, dump_map, load_array, load_map
+from kt_cache.protocol.lua_dump import load_array, load_map
 from kt_cache.protocol.lua_pack import to_unsigned, unpack_numbers
 from kt_cache.protocol.tsv import decode_column, quoted_encode, url_encode
 from kt_cache.server.parameters import parse_integer, parse_real
@@ -220,8 +220,6 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "atof": parse_real,
     "bit": _bit,
     "codec": _codec,
-    "dump_array": lambda *items: dump_array(items),
-    "dump_map": lambda *items: dump_map(dict(zip(items[::2], items[1::2], strict=True))),
     "hash_fnv": _hash_fnv,
     "hash_murmur": _hash_murmur,
     "levdist": _levdist,

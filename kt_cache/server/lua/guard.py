@@ -75,6 +75,7 @@ class Guard:
     def __init__(self, has_room: Callable[[int], bool]) -> None:
         self._has_room = has_room
         self._rest: list[Any] = []
+        self._collected: list[Any] = []
 
     def protect(self, function: Callable[..., object]) -> Callable[..., Answer]:
         """Return the function as Lua may call it."""
@@ -103,6 +104,15 @@ class Guard:
                 return (_RAISE, b"internal error; the server's log says more")
 
         return protected
+
+    def collect(self, *values: Any) -> None:
+        """Take in a part of a list; the function that is called next takes the list."""
+        self._collected += values
+
+    def collected(self) -> list[Any]:
+        """Return what was taken in, and forget it."""
+        collected, self._collected = self._collected, []
+        return collected
 
     def more(self) -> Answer:
         """Return the next values of the list that was returned last."""

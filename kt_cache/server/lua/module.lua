@@ -1,19 +1,15 @@
 -- Puts __kyototycoon__ together: its classes, its databases and its functions.
 
-local threads, texts, errors, visitors, databases, cursors, host, limits = ...
+local threads, texts, transfer, errors, visitors, databases, classes, host, limits = ...
 
-local error, ipairs, next, select, tonumber, type = error, ipairs, next, select, tonumber, type
-local setmetatable, unpack = setmetatable, unpack
-local concat = table.concat
+local error, ipairs, select, tonumber, type = error, ipairs, select, tonumber, type
 setfenv(1, {})
-
-local CHUNK = 100 -- values handed to the host at once
 
 local argument, enter_host = texts.argument, threads.enter_host
 local kt = {
   RVSUCCESS = 0, RVENOIMPL = 1, RVEINVALID = 2, RVELOGIC = 3, RVEINTERNAL = 5,
   VERSION = limits.version, thid = 0,
-  Error = errors.class, Visitor = visitors.class, Cursor = cursors,
+  Error = errors.class, Visitor = visitors.class, Cursor = classes.Cursor, DB = classes.DB,
 }
 
 local function invalid(name)
@@ -31,22 +27,9 @@ local function call(name, ...)
   return results(host[name](...))
 end
 
--- Calls a function of the host that returns a list, which comes in chunks.
 local function call_for_list(name, ...)
   enter_host()
-  local list, count = {}, 0
-  local function note(...)
-    local items = {...}
-    for index = 1, #items do list[count + index] = items[index] end
-    count = count + #items
-    return #items
-  end
-  local more = note(results(host[name](...)))
-  while more == limits.chunk do
-    enter_host()
-    more = note(host.more())
-  end
-  return list
+  return transfer.list(results(host[name](...)))
 end
 
 -------------------------------------------------------------------- numbers and strings
@@ -109,12 +92,6 @@ end)
 
 -------------------------------------------------------------------- packing
 
-local function in_chunks(items, count, size, take)
-  for first = 1, count, size do
-    take(unpack(items, first, first + size - 1 < count and first + size - 1 or count))
-  end
-end
-
 function kt.pack(form, ...)
   form = argument(form) or invalid("pack")
   local numbers, count = {}, 0
@@ -126,8 +103,7 @@ function kt.pack(form, ...)
       numbers[count] = tonumber(value[position]) or 0
     end
   end
-  in_chunks(numbers, count, CHUNK, function(...) call("add_numbers", ...) end)
-  return call("pack", form)
+  return call("pack", form, transfer.give(numbers, count))
 end
 
 define("unpack", 2, 2, function(form, text)
@@ -146,26 +122,12 @@ function kt.arraydump(array, ...)
       items[count] = text
     end
   end
-  if count <= CHUNK then return call("dump_array", unpack(items, 1, count)) end
-  local parts = {}
-  in_chunks(items, count, CHUNK, function(...) parts[#parts + 1] = call("dump_array", ...) end)
-  return concat(parts)
+  return call("dump_array", transfer.give(items, count))
 end
 
 function kt.mapdump(map, ...)
   if type(map) ~= "table" or select("#", ...) > 0 then invalid("mapdump") end
-  local items, count = {}, 0
-  for key, value in next, map do
-    key, value = texts.map(key), texts.map(value)
-    if key and value then
-      items[count + 1], items[count + 2] = key, value
-      count = count + 2
-    end
-  end
-  if count <= CHUNK then return call("dump_map", unpack(items, 1, count)) end
-  local parts = {}
-  in_chunks(items, count, CHUNK, function(...) parts[#parts + 1] = call("dump_map", ...) end)
-  return concat(parts)
+  return call("dump_map", transfer.give(texts.list_pairs(map)))
 end
 
 define("arrayload", 1, 1, function(text)
@@ -173,10 +135,7 @@ define("arrayload", 1, 1, function(text)
 end)
 
 define("mapload", 1, 1, function(text)
-  local items = call_for_list("load_map", argument(text) or invalid("mapload"))
-  local map = {}
-  for index = 1, #items, 2 do map[items[index]] = items[index + 1] end
-  return map
+  return transfer.pair_up(call_for_list("load_map", argument(text) or invalid("mapload")))
 end)
 
 -------------------------------------------------------------------- the rest
@@ -191,7 +150,7 @@ end
 define("time", 0, 0, function() return call("time") end)
 define("sleep", 0, 1, threads.sleep)
 
-kt.DB = databases.class
+kt.FileProcessor = {new = function() return {process = function() return false end} end}
 
 kt.dbs = {}
 for index = 1, limits.databases do

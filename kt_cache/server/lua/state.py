@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from kt_cache._version import __version__
 from kt_cache.errors import ConfigError, NotSupported
+from kt_cache.protocol.lua_dump import dump_array, dump_map
 from kt_cache.protocol.lua_pack import pack_numbers
 from kt_cache.server.lua.databases import DatabaseFunctions
 from kt_cache.server.lua.functions import FUNCTIONS
@@ -73,11 +74,12 @@ class LuaState:
         self._most = limits.memory + _RESERVE
         self._runtime = _new_runtime(self._most)
         self._databases = databases
-        self._functions = DatabaseFunctions(lambda: int(clock()), max_cursors=limits.cursors)
         self._clock = clock
         self._limits = limits
         self._guard = Guard(self._has_room)
-        self._numbers: list[float] = []
+        self._functions = DatabaseFunctions(
+            lambda: int(clock()), self._guard.collected, max_cursors=limits.cursors
+        )
         self._calls = self._set_up()
         self._next_number = 0
 
@@ -124,6 +126,7 @@ class LuaState:
     def _run(self, number: int, how: str, *args: bytes) -> Outcome | tuple[int, Sleep]:
         from lupa.lua51 import LuaError  # noqa: PLC0415 - an optional dependency
 
+        self._guard.collected()  # left there by a call that was stopped
         try:
             kind, *rest = _as_tuple(self._calls[how](number, *args))
         except LuaError as error:  # memory ran out where no script could have caught it
@@ -181,9 +184,11 @@ class LuaState:
         functions: dict[str, Callable[..., Any]] = {
             **FUNCTIONS,
             **self._functions.functions(),
-            "add_numbers": lambda *numbers: self._numbers.extend(numbers),
+            "collect": self._guard.collect,
             "codec": lambda mode, data: FUNCTIONS["codec"](mode, data, self._limits.memory),
             "database": self._database,
+            "dump_array": lambda *items: dump_array((*self._guard.collected(), *items)),
+            "dump_map": lambda *items: dump_map(_pair_up((*self._guard.collected(), *items))),
             "log": _write_log,
             "pack": self._pack,
             "time": self._clock,
@@ -197,9 +202,8 @@ class LuaState:
         database = self._databases[index - 1]
         return database, database.name.encode()
 
-    def _pack(self, form: bytes) -> bytes:
-        numbers, self._numbers = self._numbers, []
-        return pack_numbers(form, numbers)
+    def _pack(self, form: bytes, *numbers: float) -> bytes:
+        return pack_numbers(form, (*self._guard.collected(), *numbers))
 
 
 def _new_runtime(memory: int) -> Any:
@@ -227,6 +231,10 @@ def _write_log(kind: bytes, text: bytes) -> None:
     level = _KINDS.get(kind.lower())
     if level is not None:
         _script_log.log(level, "%s", _readable(text))
+
+
+def _pair_up(items: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(items[::2], items[1::2], strict=True))
 
 
 def _as_tuple(result: Any) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 -- Values as strings, in the ways the reference server turns them into strings.
 
-local type, tostring = type, tostring
+local next, tostring, type = next, tostring, type
 local floor, format = math.floor, string.format
 setfenv(1, {})
 
@@ -29,11 +29,25 @@ function texts.output(value)
   if kind == "boolean" then return tostring(value) end
 end
 
+-- The names and values of a map, in turn, and how many they are together.
+function texts.list_pairs(map)
+  local items, count = {}, 0
+  for name, value in next, map do
+    name, value = texts.map(name), texts.map(value)
+    if name and value then
+      items[count + 1], items[count + 2] = name, value
+      count = count + 2
+    end
+  end
+  return items, count
+end
+
 -- A key or value given to a function: as Lua itself writes numbers.
 function texts.argument(value)
   local kind = type(value)
   if kind == "string" then return value end
   if kind == "number" then return value .. "" end
+  return nil
 end
 
 return texts

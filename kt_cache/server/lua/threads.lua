@@ -73,6 +73,8 @@ threads.check_limits = check_limits
 local function rethrow(message)
   if present.stopped then error(present.stopped, 0) end
   if message == OUT_OF_MEMORY then stop(OUT_OF_MEMORY) end
+  -- It would be an exception of the host's, which must not get to a script.
+  if type(message) == "userdata" and not limits.io then stop("internal error") end
 end
 
 local function new_thread(f)
