@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
@@ -149,11 +150,15 @@ class Pinned:
     Without :meth:`give_back` it is closed when nobody holds this object any more.
     """
 
-    __slots__ = ("_connection", "_executor")
+    __slots__ = ("__weakref__", "_connection", "_executor", "_forgotten")
 
     def __init__(self, executor: Executor, connection: Connection) -> None:
         self._executor = executor
         self._connection = connection
+        # Takes no lock, as the garbage collector may come at any moment; and comes before the
+        # socket, if both are in one cycle, would complain that nobody closed it.
+        self._forgotten = weakref.finalize(self, connection.close)
+        self._forgotten.atexit = False
 
     @property
     def usable(self) -> bool:
@@ -179,7 +184,7 @@ class Pinned:
 
     def give_back(self) -> None:
         """Let others use the connection; this object is of no more use."""
-        if self.usable:
+        if self.usable and self._forgotten.detach():
             self._executor.pool.release(self._connection)
 
     def give_up(self) -> None:

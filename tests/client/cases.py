@@ -110,6 +110,26 @@ CASES = {
         False,
         rpc(num="500000"),
     ),
+    "procedures.increment_double": Case(
+        "increment_double",
+        lambda: procedures.increment_double(0, b"k", 0.5, None, 9),
+        rpc(num="1.500000"),
+        1.5,
+        False,
+        rpc(num="15000000000.000000"),
+    ),
+    "procedures.append": Case(
+        "append", lambda: procedures.append(0, b"k", VALUE, 9), rpc(), True, False, rpc()
+    ),
+    "procedures.get": Case(
+        "get", lambda: procedures.get(0, b"k"), rpc(value="v"), b"v", True, rpc(value=LONG)
+    ),
+    "procedures.set_one": Case(
+        "set", lambda: procedures.set_one(0, b"k", VALUE, 9), rpc(), True, True, rpc()
+    ),
+    "procedures.remove": Case(
+        "remove", lambda: procedures.remove(0, b"k"), rpc(450, ERROR="no"), False, False, rpc()
+    ),
     "procedures.check": Case(
         "check", lambda: procedures.check(0, b"k"), rpc(vsiz="7"), 7, True, rpc(vsiz="7" * 19)
     ),
@@ -123,6 +143,84 @@ CASES = {
         [b"pa", b"pb"],
         True,
         rpc(num="3", _pa="0", _pb="2", **{"_p" + LONG: "1"}),
+        None,
+    ),
+    "bulk_procedures.match_regex": Case(
+        "match_regex",
+        lambda: bulk_procedures.match_regex(0, b"p"),
+        rpc(num="1", _pb="0"),
+        [b"pb"],
+        True,
+        rpc(num="2", _pb="0", **{"_p" + LONG: "1"}),
+        None,
+    ),
+    "bulk_procedures.match_similar": Case(
+        "match_similar",
+        lambda: bulk_procedures.match_similar(0, b"p", 1),
+        rpc(num="0"),
+        [],
+        True,
+        rpc(num="1", **{"_p" + LONG: "0"}),
+        None,
+    ),
+    "bulk_procedures.get_bulk": Case(
+        "get_bulk",
+        lambda: bulk_procedures.get_bulk(0, [b"a", b"b"], atomic=True),
+        rpc(num="1", _a="1"),
+        {b"a": b"1"},
+        True,
+        rpc(num="2", _a=LONG, _b=LONG),
+        None,
+    ),
+    "bulk_procedures.set_bulk": Case(
+        "set_bulk",
+        lambda: bulk_procedures.set_bulk(0, [(b"k", VALUE)], 9, atomic=True),
+        rpc(num="1"),
+        1,
+        True,
+        rpc(num="100000"),
+        None,
+    ),
+    "bulk_procedures.remove_bulk": Case(
+        "remove_bulk",
+        lambda: bulk_procedures.remove_bulk(0, [b"k"], atomic=False),
+        rpc(num="1"),
+        1,
+        False,
+        rpc(num="100000"),
+        None,
+    ),
+    "administration.synchronize": Case(
+        "synchronize",
+        lambda: administration.synchronize(0, hard=True, command=None),
+        rpc(),
+        True,
+        True,
+        rpc(),
+        None,
+    ),
+    "administration.vacuum": Case(
+        "vacuum", lambda: administration.vacuum(0, 5), rpc(), True, True, rpc(), None
+    ),
+    "administration.ulog_list": Case(
+        "ulog_list",
+        administration.ulog_list,
+        rpc(**{"log/0000000001.ulog": "9:5"}),
+        {b"log/0000000001.ulog": b"9:5"},
+        True,
+        rpc(**{LONG: "9:5"}),
+        None,
+    ),
+    "administration.ulog_remove": Case(
+        "ulog_remove", lambda: administration.ulog_remove(5), rpc(), True, True, rpc(), None
+    ),
+    "administration.tune_replication": Case(
+        "tune_replication",
+        lambda: administration.tune_replication("host", 1978, "now", 10.0),
+        rpc(),
+        True,
+        True,
+        rpc(),
         None,
     ),
     "administration.clear": Case(

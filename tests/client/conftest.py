@@ -6,8 +6,9 @@ import pytest
 
 from tests.support.aio import run, run_one
 from tests.support.clients import any_client_for, client_for
+from tests.support.databases import two_databases
 
-__all__ = ["any_client_for", "client_for", "needs_ktserver", "run", "run_one"]
+__all__ = ["any_client_for", "client_for", "needs_ktserver", "run", "run_one", "two_databases"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The public face: code written for the earlier clients finds the same methods and arguments.
 
-``tests/data/api.json`` lists what these clients document: for each method its arguments as they stand
-in a ``def``; for a property nothing.
+``tests/data/api.json`` lists what these clients document: for each method its arguments as they
+stand in a ``def``; for a property nothing.
 """
 
 from __future__ import annotations

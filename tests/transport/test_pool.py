@@ -376,3 +376,22 @@ def test_a_connection_that_a_call_lost_frees_its_place(make_pool: Any) -> None:
     gc.collect()
     assert pool.stats.open == 0
     assert take(pool, 1).generation == pool.generation
+
+
+def test_who_waits_notices_a_lost_connection(make_pool: Any) -> None:
+    """Nobody is woken when the garbage collector takes a connection, so who waits looks again."""
+    pool = make_pool(max_size=1)
+    now = time.monotonic()
+    lost = pool.acquire(now + 5, now)
+    waiting = [in_background(lambda: take(pool, 5)) for _ in range(2)]
+    until(lambda: pool.stats.waiting == 2, "both wait")
+    started = time.monotonic()
+    del lost
+    gc.collect()
+    until(lambda: any(results for _, results in waiting), "one of them is served")
+    assert time.monotonic() - started < 1
+    (first,) = next(results for _, results in waiting if results)
+    pool.release(first)
+    for thread, results in waiting:
+        thread.join(5)
+        assert results == [first]
