@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kt_cache.containers import list_operations as operations
-from kt_cache.containers.base import AsyncContainer, Container, key_of
+from kt_cache.containers.base import AsyncContainer, Container
 from kt_cache.containers.place import Key
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class AsyncList(AsyncContainer):
         return await self._run(operations.move(self._place, "lrpoplpush", self._dest(dest)))
 
     def _dest(self, dest: Container | Key | None) -> bytes:
-        return key_of(self if dest is None else dest)
+        return self._beside(self if dest is None else dest)
 
     async def length(self) -> int:
         """Return the number of values."""

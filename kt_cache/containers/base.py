@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kt_cache.containers.patience import PatientOperation, await_patiently, run_patiently
 from kt_cache.containers.place import Key, Place
+from kt_cache.errors import ConfigError
 from kt_cache.serializers import encode_key
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from kt_cache.client.operation import Operation
     from kt_cache.client.sync_records import RecordMethods
 
-__all__ = ["AsyncContainer", "BlockingContainer", "Container", "key_of"]
+__all__ = ["AsyncContainer", "BlockingContainer", "Container"]
 
 T = TypeVar("T")
 
@@ -50,6 +51,15 @@ class Container:
             self.encode_values,
             self.decode_values,
         )
+
+    def _beside(self, other: Container | Key) -> bytes:
+        """Return the key of a container in the same database, given as such or by its key."""
+        if not isinstance(other, Container):
+            return encode_key(other)
+        place = other._place  # noqa: SLF001 - it is one of us
+        if place.db != self._place.db:
+            raise ConfigError(f"{other!r} is not in the same database as {self!r}")
+        return place.key
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key!r} db={self._client._db(self.db)}>"
@@ -96,8 +106,3 @@ class AsyncContainer(Container):
 
     async def _wait(self, operation: PatientOperation[T]) -> T:
         return await await_patiently(self.kt._executor, operation)
-
-
-def key_of(other: Container | Key) -> bytes:
-    """Return the key of a container given as such or by its key."""
-    return encode_key(other.key if isinstance(other, Container) else other)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kt_cache.containers import hash_operations as operations
-from kt_cache.containers.base import BlockingContainer, Container, key_of
+from kt_cache.containers.base import BlockingContainer, Container
 from kt_cache.containers.place import Key
 
 if TYPE_CHECKING:
@@ -119,11 +119,11 @@ class Hash(BlockingContainer):
         :param key: of the list, or the list.
         :return: how many.
         """
-        return self._run(operations.pack_into(self._place, "hpackkeys", key_of(key)))
+        return self._run(operations.pack_into(self._place, "hpackkeys", self._beside(key)))
 
     def pack_values(self, key: Container | Key) -> int:
         """Replace a list by the hash's values, unless it has none; see :meth:`pack_keys`."""
-        return self._run(operations.pack_into(self._place, "hpackvalues", key_of(key)))
+        return self._run(operations.pack_into(self._place, "hpackvalues", self._beside(key)))
 
     def get_raw(self) -> dict[Any, Any] | None:
         """Return all values, or ``None`` if there is no record."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kt_cache.containers import queue_operations as operations
-from kt_cache.containers.base import BlockingContainer, Container, key_of
+from kt_cache.containers.base import BlockingContainer, Container
 from kt_cache.containers.place import Key
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Queue(BlockingContainer):
         :return: as for :meth:`pop`.
         :raises ConfigError: if it is this queue.
         """
-        return self._run(operations.transfer(self._place, key_of(dest), n))
+        return self._run(operations.transfer(self._place, self._beside(dest), n))
 
     def set_priority(self, data: Any, score: float, n: int | None = None) -> int:
         """Give items that are equal to one another score.

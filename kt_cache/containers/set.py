@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from kt_cache.containers import set_operations as operations
-from kt_cache.containers.base import BlockingContainer, Container, key_of
+from kt_cache.containers.base import BlockingContainer, Container
 from kt_cache.containers.place import Key
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Set(BlockingContainer):
     def _combine(
         self, function: str, other: Container | Key, dest: Container | Key | None
     ) -> set[Any]:
-        to = None if dest is None else key_of(dest)
-        return self._run(operations.combine(self._place, function, key_of(other), to))
+        to = None if dest is None else self._beside(dest)
+        return self._run(operations.combine(self._place, function, self._beside(other), to))
 
     # ------------------------------------------------------------ as Python's own
 

@@ -18,6 +18,7 @@ Make = Callable[..., Any]
 
 THEIR_SCRIPT = Path(ukt.__file__).parent / "scripts" / "kt.lua"
 SERVERS = ["included", "ktserver"]
+SCRIPTS = {"ours": SCRIPT, "theirs": THEIR_SCRIPT}
 
 
 def running(kind: str, script: Path, *databases: str) -> Iterator[EmbeddedServer]:
@@ -49,23 +50,24 @@ def their_server() -> Iterator[EmbeddedServer]:
     yield from running("ktserver", THEIR_SCRIPT, "%", "%")
 
 
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param((kind, name), id=f"{kind}-{name}") for name in SCRIPTS for kind in SERVERS
+    ],
+)
+def either_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """Each kind of server in turn, with our script and with ukt's."""
+    kind, name = request.param
+    yield from running(kind, SCRIPTS[name], "%")
+
+
 @pytest.fixture
 def scripted(scripted_server: EmbeddedServer) -> KyotoTycoon:
     """A client of a server with our script, whose two databases are empty."""
-    return _emptied(scripted_server)
-
-
-@pytest.fixture
-def theirs(their_server: EmbeddedServer) -> KyotoTycoon:
-    """Our client of a server with ukt's script, whose two databases are empty."""
-    return _emptied(their_server)
-
-
-def _emptied(server: EmbeddedServer) -> KyotoTycoon:
-    """Return a client of a server after its databases were emptied."""
     for db in (0, 1):
-        server.client.clear(db)
-    return server.client
+        scripted_server.client.clear(db)
+    return scripted_server.client
 
 
 @pytest.fixture(params=["blocking", "asyncio"])

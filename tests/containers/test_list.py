@@ -152,6 +152,13 @@ def test_moving_between_lists(make: Make) -> None:
     assert other.get_range() == [3, 0]
 
 
+def test_lists_of_two_databases(scripted: KyotoTycoon) -> None:
+    """A value does not move from one to the other: the server would take the wrong list."""
+    with pytest.raises(ConfigError, match="not in the same database"):
+        List(scripted, "l").lpoprpush(List(scripted, "m", db=1))
+    assert List(scripted, "l").find("a") is None
+
+
 def test_values_are_found(make: Make) -> None:
     """The first and the last place of a value."""
     list_ = make("List", "l")
