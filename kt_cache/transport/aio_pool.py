@@ -227,19 +227,19 @@ class AsyncPool:
         generation = self._generation
         try:
             sock = await dial_async(self.config, deadline)
+            lifetime = self.config.max_lifetime * random.uniform(0.9, 1.0)  # noqa: S311
+            connection = AsyncConnection(
+                sock,
+                self,
+                self._loop,
+                read_timeout=self.config.read_timeout,
+                generation=generation,
+                expires=monotonic() + lifetime,
+            )
         except BaseException:
             self._opening -= 1
             self._pass_place_on()
             raise
-        lifetime = self.config.max_lifetime * random.uniform(0.9, 1.0)  # noqa: S311
-        connection = AsyncConnection(
-            sock,
-            self,
-            self._loop,
-            read_timeout=self.config.read_timeout,
-            generation=generation,
-            expires=monotonic() + lifetime,
-        )
         self._opening -= 1
         self._open.add(connection)
         self._connects += 1
@@ -270,7 +270,8 @@ class AsyncPool:
         """Stop waiting; what was granted at the last moment goes to the next in the queue."""
         connection, future = waiter.connection, waiter.future
         if connection is not None and waiter.request is None:
-            self.release(connection)
+            if not connection.closed:
+                self.release(connection)
         elif connection is not None:
             self._forget(future, connection)
         elif not self._line.leave(waiter) and not future.cancelled() and not future.exception():

@@ -166,7 +166,8 @@ async def leave():
     return tasks
 
 tasks = {kind}.run(leave())
-assert all(task.cancelled() for task in tasks)
+assert all(task.done() for task in tasks)
+assert sum(task.cancelled() for task in tasks) >= 8  # two may have had their answers
 gc.collect()
 assert open_sockets() == before
 """,
