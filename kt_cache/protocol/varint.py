@@ -11,6 +11,7 @@ __all__ = ["decode_varint", "encode_varint"]
 _MORE = 0x80
 _GROUP = 0x7F
 _LARGEST = 2**64 - 1
+_ONE_BYTE = [bytes((number,)) for number in range(_MORE)]  # nearly all are that short
 
 
 def encode_varint(number: int) -> bytes:
@@ -20,7 +21,7 @@ def encode_varint(number: int) -> bytes:
     :raises ValueError: if it is outside that range.
     """
     if 0 <= number <= _GROUP:
-        return bytes((number,))
+        return _ONE_BYTE[number]
     if not 0 <= number <= _LARGEST:
         raise ValueError("a varint holds 0 to 2**64 - 1")
     groups = bytearray((number & _GROUP,))
@@ -37,6 +38,8 @@ def decode_varint(data: bytes, start: int = 0) -> tuple[int, int] | None:
 
     :param start: where the number begins.
     """
+    if start < len(data) and data[start] < _MORE:
+        return data[start], start + 1
     number = 0
     for position in range(start, len(data)):
         byte = data[position]

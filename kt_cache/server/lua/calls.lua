@@ -58,12 +58,16 @@ local rest, rest_at -- output that the host has yet to fetch
 -- Returns how a call goes on: "failed", message; "sleeping", seconds; or "done", code, how many
 -- values of output are to be fetched, and the first of the output.
 local function after(call, ok, kind, ...)
-  if not ok then return failure(kind) end
+  if not ok then
+    threads.finish()
+    return failure(kind)
+  end
   if kind == threads.SLEEP then
     threads.pause()
     sleeping[call.number] = call
     return "sleeping", ...
   end
+  threads.finish()
   idle[#idle + 1] = call.worker
   local items, count = list_output(call.outmap)
   if not items then return "failed", "the script's output is too large" end
@@ -130,6 +134,7 @@ function calls.load(source, name)
   threads.switch_to({time_left = limits.time})
   threads.stay_awake(1)
   local ok, result = resume(worker, chunk)
+  threads.finish()
   if not ok then return (select(2, failure(result))) end
   idle[#idle + 1] = worker
 end

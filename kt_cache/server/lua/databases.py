@@ -65,10 +65,11 @@ class DatabaseFunctions:
 
     def abort_transactions(self) -> bool:
         """Undo the transactions that a call left open; return whether there was one."""
-        left = bool(self._transactions)
+        if not self._transactions:
+            return False
         for database in tuple(self._transactions):
             self._finish(database, commit=False)
-        return left
+        return True
 
     # ------------------------------------------------------------ single records
 

@@ -124,7 +124,10 @@ class Guard:
         return taken
 
     def _check(self, answer: Answer) -> Answer:
-        size = sum(len(value) for value in answer if isinstance(value, bytes))
-        if size > _SMALL and not self._has_room(size):
-            raise LuaFailure(b"not enough memory")
+        for value in answer:
+            if isinstance(value, bytes) and len(value) > _SMALL:
+                size = sum(len(each) for each in answer if isinstance(each, bytes))
+                if not self._has_room(size):
+                    raise LuaFailure(b"not enough memory")
+                break
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -35,14 +36,22 @@ def load_scripts(
     :raises NotSupported: without the package lupa.
     :raises ConfigError: if a file cannot be read, or fails.
     """
-    state = LuaState(databases, limits, clock)
-    for path in paths:
-        try:
-            source = Path(path).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"cannot read the script {path!r}: {error.strerror}") from error
-        state.load(source, path)
-    return ScriptHost(state, limits)
+    sources = [(_read(path), path) for path in paths]
+
+    def new_state() -> LuaState:
+        state = LuaState(databases, limits, clock)
+        for source, path in sources:
+            state.load(source, path)
+        return state
+
+    return ScriptHost(new_state, limits)
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read the script {path!r}: {error.strerror}") from error
 
 
 class ScriptHost:
@@ -50,10 +59,13 @@ class ScriptHost:
 
     A function that does not sleep is carried out at once and nothing comes between. One that
     sleeps lets others go on meanwhile.
+
+    :param new_state: returns a Lua state with the scripts in it.
     """
 
-    def __init__(self, state: LuaState, limits: ScriptLimits) -> None:
-        self._state = state
+    def __init__(self, new_state: Callable[[], LuaState], limits: ScriptLimits) -> None:
+        self._new_state = new_state
+        self._state = new_state()
         self._limits = limits
         self._closing = asyncio.Event()
 
@@ -63,24 +75,31 @@ class ScriptHost:
         :return: what came of it, or a coroutine that waits for that because it sleeps. Cancelling
             the coroutine abandons the call where it is.
         """
-        outcome = self._state.start(name, pairs)
-        return outcome if isinstance(outcome, Outcome) else self._sleep(*outcome)
+        state = self._state
+        outcome = state.start(name, pairs)
+        if not isinstance(outcome, Outcome):
+            return self._sleep(state, *outcome)
+        if outcome is FAILED:
+            self._make_room(state)
+        return outcome
 
     def close(self) -> None:
         """End the calls that sleep; they fail."""
         self._closing.set()
 
-    async def _sleep(self, number: int, seconds: Sleep) -> Outcome:
+    async def _sleep(self, state: LuaState, number: int, seconds: Sleep) -> Outcome:
         left = self._limits.sleep
         try:
             while left > 0 and await self._pause(min(seconds, left)):
                 left -= seconds
-                outcome = self._state.wake(number)
+                outcome = state.wake(number)
                 if isinstance(outcome, Outcome):
+                    if outcome is FAILED:
+                        self._make_room(state)
                     return outcome
                 number, seconds = outcome
         finally:
-            self._state.abandon(number)
+            state.abandon(number)
         if not self._closing.is_set():
             _log.error("a script slept for more than %g seconds", self._limits.sleep)
         return FAILED
@@ -92,3 +111,10 @@ class ScriptHost:
         except asyncio.TimeoutError:
             return True
         return False
+
+    def _make_room(self, state: LuaState) -> None:
+        """Start anew if the scripts' global variables fill the memory: no call could succeed."""
+        if state is self._state and state.is_full():
+            _log.error("the scripts' variables fill their memory; they are loaded anew")
+            self._state = self._new_state()
+            gc.collect()  # the old one is part of a cycle, and large

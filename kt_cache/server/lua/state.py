@@ -28,6 +28,8 @@ _script_log = logging.getLogger(f"{__name__}.script")
 _PACKAGE = "kt_cache.server.lua"
 _RESERVE = 2**25  # bytes above the memory limit, so that what the host hands over always fits
 _SLACK = 2**23  # bytes of these that stay free
+_SMALL = 2**16  # bytes that fit into the slack without looking
+_FULL = 0.9  # of the memory limit, kept by scripts between calls
 _LONGEST_MESSAGE = 1000  # of an error, in the log
 _KINDS = {
     b"debug": logging.DEBUG,
@@ -71,8 +73,9 @@ class LuaState:
     def __init__(
         self, databases: Sequence[Database], limits: ScriptLimits, clock: Callable[[], float]
     ) -> None:
+        self._full = int(_FULL * limits.memory)
         self._most = limits.memory + _RESERVE
-        self._runtime = _new_runtime(self._most)
+        self._runtime, self._lua_error = _new_runtime(self._most)
         self._databases = databases
         self._clock = clock
         self._limits = limits
@@ -105,45 +108,57 @@ class LuaState:
 
         :return: how it ended, or the call's number and how long it sleeps.
         """
-        size = sum(len(key) + len(value) for key, value in pairs)
-        if size > _SLACK and not self._has_room(size):
+        flat = [item for pair in pairs for item in pair]
+        size = sum(map(len, flat))
+        if size > _SMALL and not self._has_room(size):
             _log.error("script %s: the input does not fit into its memory", _readable(name))
             return FAILED
         self._next_number += 1
-        flat = [item for pair in pairs for item in pair]
         for first in range(CHUNK, len(flat), CHUNK):
             self._calls["add_input"](*flat[first : first + CHUNK])
-        return self._run(self._next_number, "start", name, *flat[:CHUNK])
+        return self._run("start", self._next_number, name, *flat[:CHUNK])
 
     def wake(self, number: int) -> Outcome | tuple[int, Sleep]:
         """Let a call go on; returns as :meth:`start` does."""
-        return self._run(number, "wake")
+        return self._run("wake", number)
 
     def abandon(self, number: int) -> None:
         """Forget a call that sleeps."""
         self._calls["abandon"](number)
 
-    def _run(self, number: int, how: str, *args: bytes) -> Outcome | tuple[int, Sleep]:
-        from lupa.lua51 import LuaError  # noqa: PLC0415 - an optional dependency
+    def is_full(self) -> bool:
+        """Tell whether what scripts keep leaves too little memory for their calls."""
+        if self._runtime.get_memory_used() <= self._full:
+            return False
+        self._runtime.gccollect()
+        return bool(self._runtime.get_memory_used() > self._full)
 
+    def _run(self, how: str, number: int, *args: bytes) -> Outcome | tuple[int, Sleep]:
         self._guard.collected()  # left there by a call that was stopped
+        self.is_full()  # collects what a call left that ran out of memory: no room for arguments
         try:
-            kind, *rest = _as_tuple(self._calls[how](number, *args))
-        except LuaError as error:  # memory ran out where no script could have caught it
-            kind, rest = b"failed", [str(error).encode()]
+            result = self._calls[how](number, *args)
+        except self._lua_error as error:  # memory ran out where no script could have caught it
+            result = b"failed", str(error).encode()
+        kind, *rest = result if isinstance(result, tuple) else (result,)
         if kind == b"sleeping":
             return number, Sleep(rest[0])
         self._release()
+        if kind == b"done":
+            return self._take_output(*rest)
         if kind == b"missing":
             return Outcome(ReturnCode.NOT_IMPLEMENTED, [])
-        if kind == b"failed":
-            _log.error("a script failed: %s", _readable(rest[0]))
-            return FAILED
-        code, left, *items = rest
-        while left > 0:
-            more = _as_tuple(self._calls["more_output"]())
-            items += more
-            left -= len(more)
+        _log.error("a script failed: %s", _readable(rest[0]))
+        return FAILED
+
+    def _take_output(self, code: float, left: int, *items: bytes) -> Outcome:
+        if left:
+            output = list(items)
+            while left > 0:
+                more = self._calls["more_output"]()
+                output += more
+                left -= len(more)
+            items = tuple(output)
         return Outcome(int(code), list(zip(items[::2], items[1::2], strict=True)))
 
     def _release(self) -> None:
@@ -206,14 +221,14 @@ class LuaState:
         return pack_numbers(form, (*self._guard.collected(), *numbers))
 
 
-def _new_runtime(memory: int) -> Any:
+def _new_runtime(memory: int) -> tuple[Any, type[Exception]]:
     try:
-        from lupa.lua51 import LuaRuntime  # noqa: PLC0415 - an optional dependency
+        from lupa.lua51 import LuaError, LuaRuntime  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise NotSupported(
             'scripts need the package lupa: pip install "kt-cache[server]"'
         ) from error
-    return LuaRuntime(
+    runtime = LuaRuntime(
         encoding=None,
         attribute_filter=_refuse_attribute,
         register_eval=False,
@@ -221,6 +236,7 @@ def _new_runtime(memory: int) -> Any:
         unpack_returned_tuples=True,
         max_memory=memory,
     )
+    return runtime, LuaError
 
 
 def _refuse_attribute(*_: object) -> NoReturn:
@@ -235,10 +251,6 @@ def _write_log(kind: bytes, text: bytes) -> None:
 
 def _pair_up(items: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(items[::2], items[1::2], strict=True))
-
-
-def _as_tuple(result: Any) -> tuple[Any, ...]:
-    return result if isinstance(result, tuple) else (result,)
 
 
 def _readable(text: bytes) -> str:

@@ -96,10 +96,15 @@ function threads.switch_to(call)
   host_calls_left = HOST_CALLS
 end
 
--- Notes how much time the present call has left.
+-- Notes how much time the present call has left when it falls asleep.
 function threads.pause()
   if present.deadline then present.time_left = present.deadline - clock() end
   present.deadline = nil
+end
+
+-- Forgets the present call, so that what it holds is garbage.
+function threads.finish()
+  present = {}
 end
 
 -------------------------------------------------------------------- errors

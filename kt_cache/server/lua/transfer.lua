@@ -5,7 +5,8 @@ local threads, host, limits = ...
 local error, unpack = error, unpack
 setfenv(1, {})
 
-local CHUNK = limits.chunk
+local CHUNK = limits.chunk -- values from the host at once
+local ARGUMENTS = 50 -- values to the host at once: what a call costs grows with their square
 local enter_host = threads.enter_host
 
 local transfer = {}
@@ -13,11 +14,11 @@ local transfer = {}
 -- Returns the end of an array, to be given to a function of the host; the host has the rest by then.
 function transfer.give(items, count)
   local first = 1
-  while count - first >= CHUNK do
+  while count - first >= ARGUMENTS do
     enter_host()
-    local code, message = host.collect(unpack(items, first, first + CHUNK - 1))
+    local code, message = host.collect(unpack(items, first, first + ARGUMENTS - 1))
     if code ~= 0 then error(message, 0) end
-    first = first + CHUNK
+    first = first + ARGUMENTS
   end
   return unpack(items, first, count)
 end
