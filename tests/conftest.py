@@ -1,7 +1,8 @@
-"""What all tests share: how Hypothesis runs."""
+"""What all tests share: how Hypothesis runs, and what the garbage collector need not look at."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -15,3 +16,9 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 pytest_plugins = ["tests.support.servers"]
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was imported out of the full collections that many tests ask for."""
+    gc.collect()
+    gc.freeze()

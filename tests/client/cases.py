@@ -43,7 +43,7 @@ class Case:
         return self.make()[1]
 
 
-LONG = "x" * 100
+LONG = "x" * 40
 
 CASES = {
     "records.get": Case(
