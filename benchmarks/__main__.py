@@ -8,11 +8,12 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
+from benchmarks.aio import aio_rows
 from benchmarks.client import client_rows
 from benchmarks.measure import Effort
+from benchmarks.peers import between_servers_rows, peer_rows, thread_rows
 from benchmarks.rows import Row, heading, line
 from benchmarks.server import server_rows
 
@@ -48,10 +49,16 @@ def main() -> None:
 
 
 def _all_rows(bar_effort: Effort, effort: Effort) -> Iterator[Row]:
-    sections = [client_rows("included", "the included server", bar_effort, effort)]
+    servers = {"included": "the included server"}
     if shutil.which("ktserver"):
-        sections.append(client_rows("ktserver", "ktserver", bar_effort, effort))
-    return chain(*sections, server_rows(bar_effort, effort))
+        servers["ktserver"] = "ktserver"
+    for server, name in servers.items():
+        yield from client_rows(server, name, bar_effort, effort)
+        yield from peer_rows(server, name, bar_effort)
+        yield from thread_rows(server, name, bar_effort)
+        yield from aio_rows(server, name, bar_effort)
+    yield from server_rows(bar_effort, effort)
+    yield from between_servers_rows(bar_effort)
 
 
 def _load() -> str:

@@ -61,7 +61,7 @@ def line(row: Row) -> str:
             f"{found.floor_rate:,.0f}",
             f"{found.ratio:.2f}",
             f"{found.low:.2f} - {found.high:.2f}",
-            "" if row.bar is None else f"{row.bar:.1f}",
+            "" if row.bar is None else f"{row.bar:g}",
             row.verdict,
         )
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,9 @@ __all__ = [
     "KT_PICKLE",
     "Serializer",
     "decode_key",
+    "decode_keys",
     "encode_key",
+    "encode_keys",
     "get_serializer",
 ]
 
@@ -49,6 +51,14 @@ class Serializer:
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
 
+    def encode_all(self, values: Collection[Any]) -> list[bytes]:
+        """Return the bytes of many values."""
+        return list(map(self.encode, values))
+
+    def decode_all(self, many: Collection[bytes]) -> list[Any]:
+        """Return many values from their bytes."""
+        return list(map(self.decode, many))
+
 
 def encode_key(key: str | bytes) -> bytes:
     """Return a key's bytes: ``str`` as UTF-8, bytes as they are.
@@ -71,6 +81,22 @@ def decode_key(key: bytes) -> str | bytes:
         return key.decode()
     except UnicodeDecodeError:
         return key
+
+
+def encode_keys(keys: Collection[str | bytes]) -> list[bytes]:
+    """Return the bytes of many keys, as :func:`encode_key`; fastest if all are ``str``."""
+    try:
+        return list(map(str.encode, keys))  # type: ignore[arg-type]
+    except (TypeError, UnicodeEncodeError):
+        return list(map(encode_key, keys))
+
+
+def decode_keys(keys: Collection[bytes]) -> list[str | bytes]:
+    """Return many keys, as :func:`decode_key`; fastest if all are UTF-8."""
+    try:
+        return list(map(bytes.decode, keys))
+    except UnicodeDecodeError:
+        return list(map(decode_key, keys))
 
 
 def _encode_raw(value: Any) -> bytes:
@@ -133,9 +159,24 @@ def _guarded(
     return Serializer(name, guarded_encode, guarded_decode)
 
 
+class _Texts(Serializer):
+    """Stores what has a plain form; text, which is usual, fast."""
+
+    __slots__ = ()
+
+    def encode_all(self, values: Collection[Any]) -> list[bytes]:
+        try:
+            return list(map(str.encode, values))
+        except (TypeError, UnicodeEncodeError):
+            return list(map(_encode_raw, values))
+
+    def decode_all(self, many: Collection[bytes]) -> list[Any]:
+        return decode_keys(many) if self.decode is decode_key else list(many)
+
+
 _SERIALIZERS = {
-    KT_BINARY: Serializer(KT_BINARY, _encode_raw, decode_key),
-    KT_NONE: Serializer(KT_NONE, _encode_raw, _decode_raw),
+    KT_BINARY: _Texts(KT_BINARY, _encode_raw, decode_key),
+    KT_NONE: _Texts(KT_NONE, _encode_raw, _decode_raw),
     KT_JSON: _guarded(KT_JSON, lambda value: _json_encoder.encode(value).encode(), json.loads),
     KT_MSGPACK: _guarded(
         KT_MSGPACK,

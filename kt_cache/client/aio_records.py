@@ -71,11 +71,11 @@ class AsyncRecordMethods(ClientBase):
 
         :return: key -> value, without the missing ones.
         """
-        pairs = self._key_pairs(keys, db)
-        if not pairs:
+        wanted = self._keys(keys)
+        if not wanted:
             return {}
-        found = await self._executor.run(records.get_bulk(pairs))
-        return self._decoded_pairs([(key, value) for _, key, value, _ in found], decode_values)
+        found = await self._executor.run(records.get_many(self._db(db), wanted))
+        return self._decoded_found(found, decode_values)
 
     async def get_bulk_details(
         self, db_key_list: Iterable[tuple[int, Key]], decode_values: bool = True
@@ -144,12 +144,12 @@ class AsyncRecordMethods(ClientBase):
         :raises NoSuchDatabase: if the server has no database of that index.
         """
         data = self._given(data, kwargs)
+        if not data:
+            return None if no_reply else 0
+        values = self._encoded_all(data, data.values(), encode_values)
         index, xt = self._db(db), to_wire(expire_time)
-        rows = [
-            (index, encode_key(key), self._encoded(key, value, encode_values), xt)
-            for key, value in data.items()
-        ]
-        return await self._set_rows(rows, no_reply)
+        command = records.set_many(index, self._keys(data), values, xt, no_reply=no_reply)
+        return await self._executor.run(command)
 
     async def set_bulk_details(
         self,
@@ -187,7 +187,7 @@ class AsyncRecordMethods(ClientBase):
 
         :return: number of records that existed, or ``None`` with ``no_reply``.
         """
-        return await self._remove_pairs(self._key_pairs(keys, db), no_reply)
+        return await self._remove_pairs([(self._db(db), key) for key in self._keys(keys)], no_reply)
 
     async def remove_bulk_details(
         self, db_key_list: Iterable[tuple[int, Key]], no_reply: bool = False

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from kt_cache.errors import ConfigError, KTError
-from kt_cache.protocol.binary import Record
+from kt_cache.protocol.binary import Found
 from kt_cache.protocol.expiry import ExpireTime
-from kt_cache.serializers import KT_NONE, decode_key, encode_key, get_serializer
+from kt_cache.serializers import (
+    KT_NONE,
+    Serializer,
+    decode_key,
+    decode_keys,
+    encode_keys,
+    get_serializer,
+)
 from kt_cache.transport.config import LONGEST_LIFE, PoolConfig, check_seconds
 
 __all__ = ["ClientBase", "as_bytes", "make_config"]
@@ -65,6 +72,10 @@ class ClientBase:
         self.serializer = chosen
         self.encode_value = encode_value or chosen.encode
         self.decode_value = decode_value or chosen.decode
+        # What does the same for many values at once.
+        self._values = chosen
+        if encode_value or decode_value:
+            self._values = Serializer("custom", self.encode_value, self.decode_value)
         self.decode_keys = decode_keys
         self.set_database(default_db)
         self._shown_key: Callable[[bytes], str | bytes] = decode_key if decode_keys else bytes
@@ -134,29 +145,56 @@ class ClientBase:
             error.add_context(key=key)
             raise
 
-    def _decoded_pairs(
-        self, pairs: Iterable[tuple[bytes, bytes]], decode_values: bool
-    ) -> dict[Any, Any]:
-        shown = self._shown_key
-        if not decode_values:
-            return {shown(key): value for key, value in pairs}
-        decode = self.decode_value
-        decoded = {}
-        for key, value in pairs:
-            try:
-                decoded[shown(key)] = decode(value)
-            except KTError as error:
-                error.add_context(key=key)
-                raise
-        return decoded
+    def _encoded_all(
+        self, keys: Iterable[str | bytes], values: Collection[Any], encode_values: bool
+    ) -> list[bytes]:
+        """Return the bytes of many values.
 
-    def _decoded_records(self, records: Iterable[Record], decode_values: bool) -> list[Any]:
+        :param keys: theirs, for the message if one cannot be encoded.
+        """
+        try:
+            return (self._values if encode_values else _raw).encode_all(values)
+        except KTError:
+            return [
+                self._encoded(key, value, encode_values)
+                for key, value in zip(keys, values, strict=True)
+            ]
+
+    def _decoded_pairs(
+        self, pairs: Collection[tuple[bytes, bytes]], decode_values: bool
+    ) -> dict[Any, Any]:
+        """Return a dictionary of keys and values."""
+        if not pairs:
+            return {}
+        keys, values = zip(*pairs, strict=True)
+        return self._decoded_all(keys, values, decode_values)
+
+    def _decoded_found(self, found: Collection[Found], decode_values: bool) -> dict[Any, Any]:
+        """Return a dictionary of the keys and values of records."""
+        if not found:
+            return {}
+        _, keys, values, _ = zip(*found, strict=True)
+        return self._decoded_all(keys, values, decode_values)
+
+    def _decoded_all(
+        self, keys: Sequence[bytes], values: Sequence[bytes], decode_values: bool
+    ) -> dict[Any, Any]:
+        decoded: Sequence[Any] = values
+        if decode_values:
+            try:
+                decoded = self._values.decode_all(values)
+            except KTError:  # whose is it?
+                decoded = list(map(self._decoded, keys, values))
+        shown = decode_keys(keys) if self.decode_keys else keys
+        return dict(zip(shown, decoded, strict=True))
+
+    def _decoded_records(self, records: Iterable[Found], decode_values: bool) -> list[Any]:
         shown = self._shown_key
         return [
             (db, shown(key), self._decoded(key, value) if decode_values else value, xt)
             for db, key, value, xt in records
         ]
 
-    def _key_pairs(self, keys: Iterable[str | bytes], db: int | None) -> list[tuple[int, bytes]]:
-        index = self._db(db)
-        return [(index, encode_key(key)) for key in keys]
+    @staticmethod
+    def _keys(keys: Iterable[str | bytes]) -> list[bytes]:
+        return encode_keys(keys if isinstance(keys, list | tuple) else list(keys))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, TypedDict, TypeVar
+from typing import Generic, TypeAlias, TypedDict, TypeVar
 
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, NoSuchDatabase, ServerError, SignalTimeout
-from kt_cache.protocol.framing import Buffer, Closing, Decoder, Incomplete
-from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, encode_call
+from kt_cache.protocol.framing import Buffer, Closing, Incomplete
+from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, decode_usual_reply, encode_call
 from kt_cache.serializers import encode_key
 from kt_cache.transport.config import check_seconds
 
@@ -92,11 +92,11 @@ def patience_of(signals: Signals) -> float:
 def params_of(where: Where, *pairs: tuple[bytes, bytes | int | None]) -> Params:
     """Return the input of a database procedure; pairs whose value is ``None`` are left out."""
     params = [(b"DB", b"%d" % where)] if isinstance(where, int) else where[:]
-    params += [
-        (name, b"%d" % value if isinstance(value, int) else value)
-        for name, value in pairs
-        if value is not None
-    ]
+    for name, value in pairs:
+        if isinstance(value, bytes):
+            params.append((name, value))
+        elif value is not None:
+            params.append((name, b"%d" % value))
     return params
 
 
@@ -114,26 +114,41 @@ def call(
     :param read: makes the result of a reply with status 200 or 450; others raise ServerError.
     :param repeatable: whether the call may be sent twice. One that sends a signal never is.
     """
-
-    def decoder() -> Decoder[T]:
-        read_reply = RpcReplyDecoder()
-
-        def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
-            reply = read_reply(data, end)
-            if isinstance(reply, Incomplete):
-                return reply
-            if isinstance(reply, Closing):
-                return Closing(_checked(reply.result, read, connection_ok=False))
-            return _checked(reply, read, connection_ok=True)
-
-        return decode
-
     if len(params) > _SIGNAL and params[_SIGNAL][0] == b"SIGNAL":
         repeatable = False
-    return name, encode_call(name, params), decoder(), repeatable, key, decoder
+    reading = _Reading(read)
+    return name, encode_call(name, params), reading, repeatable, key, reading.renew
 
 
-def _checked(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
+class _Reading(Generic[T]):
+    """The decoder of one call's reply."""
+
+    __slots__ = ("_decode", "_read")
+
+    def __init__(self, read: Callable[[RpcReply], T]) -> None:
+        self._read = read
+        self._decode: RpcReplyDecoder | None = None
+
+    def renew(self) -> _Reading[T]:
+        """Return another one like this at its start."""
+        return _Reading(self._read)
+
+    def __call__(self, data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+        """Return the call's result."""
+        if self._decode is None:
+            reply = decode_usual_reply(data, end)
+            if reply is not None:
+                return _result(reply, self._read, connection_ok=True)
+            self._decode = RpcReplyDecoder()
+        decoded = self._decode(data, end)
+        if isinstance(decoded, Incomplete):
+            return decoded
+        if isinstance(decoded, Closing):
+            return Closing(_result(decoded.result, self._read, connection_ok=False))
+        return _result(decoded, self._read, connection_ok=True)
+
+
+def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
     if reply.status in (200, _REFUSED):
         try:
             return read(reply)

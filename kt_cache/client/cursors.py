@@ -66,6 +66,11 @@ def _value(reply: RpcReply) -> bytes:
     return field(reply, b"value")
 
 
+_found_if_any = optional(_found)
+_key_if_any = optional(_key)
+_value_if_any = optional(_value)
+
+
 def _params(where: Where, *, step: bool = False) -> Params:
     return [*params_of(where, (b"step", b"" if step else None)), _CURSOR]
 
@@ -105,17 +110,17 @@ def get_key(where: Where, *, step: bool) -> Command[bytes | None]:
 
     :param step: whether to go on to the next record afterwards.
     """
-    return call("cur_get_key", _params(where, step=step), optional(_key), repeatable=True)
+    return call("cur_get_key", _params(where, step=step), _key_if_any, repeatable=True)
 
 
 def get_value(where: Where, *, step: bool) -> Command[bytes | None]:
     """Return the value under the cursor, if there is a record; see :func:`get_key`."""
-    return call("cur_get_value", _params(where, step=step), optional(_value), repeatable=True)
+    return call("cur_get_value", _params(where, step=step), _value_if_any, repeatable=True)
 
 
 def get(where: Where, *, step: bool) -> Command[Found | None]:
     """Return the record under the cursor, if there is one; see :func:`get_key`."""
-    return call("cur_get", _params(where, step=step), optional(_found), repeatable=True)
+    return call("cur_get", _params(where, step=step), _found_if_any, repeatable=True)
 
 
 def set_value(where: Where, value: bytes, xt: int, *, step: bool) -> Command[bool]:
@@ -131,7 +136,7 @@ def remove(where: Where) -> Command[bool]:
 
 def seize(where: Where) -> Command[Found | None]:
     """Remove the record under the cursor, which goes on to the next, and return it."""
-    return call("cur_seize", _params(where), optional(_found), repeatable=False)
+    return call("cur_seize", _params(where), _found_if_any, repeatable=False)
 
 
 def delete(where: Where) -> Command[bool]:

@@ -9,7 +9,17 @@ from kt_cache.errors import NoSuchDatabase
 from kt_cache.protocol import binary
 from kt_cache.protocol.framing import Buffer, Decoder, Incomplete, no_reply_decoder
 
-__all__ = ["get", "get_bulk", "play_script", "remove", "remove_bulk", "set_bulk", "set_one"]
+__all__ = [
+    "get",
+    "get_bulk",
+    "get_many",
+    "play_script",
+    "remove",
+    "remove_bulk",
+    "set_bulk",
+    "set_many",
+    "set_one",
+]
 
 
 def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
@@ -18,13 +28,22 @@ def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
     return "get", request, binary.decode_single_get_reply, True, key, None
 
 
-def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Record]]:
+def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Found]]:
     """Read the records of ``(db, key)`` pairs: those found, in order, with absolute xt."""
 
     def decoder() -> binary.GetReplyDecoder:
         return binary.GetReplyDecoder(len(keys))
 
     return "get_bulk", binary.encode_get(keys), decoder(), True, None, decoder
+
+
+def get_many(db: int, keys: Sequence[bytes]) -> Command[list[binary.Found]]:
+    """Read the records of one database, as :func:`get_bulk`."""
+
+    def decoder() -> binary.GetReplyDecoder:
+        return binary.GetReplyDecoder(len(keys))
+
+    return "get_bulk", binary.encode_get_many(db, keys), decoder(), True, None, decoder
 
 
 def set_one(
@@ -48,9 +67,18 @@ def set_bulk(
     return "set_bulk", request, decode, True, None, None
 
 
+def set_many(
+    db: int, keys: Sequence[bytes], values: Sequence[bytes], xt: int, *, no_reply: bool = False
+) -> Command[int | None]:
+    """Store records with one xt in one database, as :func:`set_bulk`."""
+    request = binary.encode_set_many(db, keys, values, xt, no_reply=no_reply)
+    decode = no_reply_decoder if no_reply else _set_decoder(len(keys))
+    return "set_bulk", request, decode, True, None, None
+
+
 def remove(db: int, key: bytes, *, no_reply: bool = False) -> Command[int | None]:
     """Remove one record: 1 or 0, or ``None`` without a reply."""
-    request = binary.encode_remove([(db, key)], no_reply=no_reply)
+    request = binary.encode_single_remove(db, key, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else binary.decode_remove_reply
     return "remove", request, decode, False, key, None
 

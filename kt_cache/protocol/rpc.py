@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,11 +17,11 @@ from kt_cache.protocol.http import (
 from kt_cache.protocol.tsv import (
     CONTENT_TYPE,
     choose_reply_encoding,
-    choose_request_encoding,
     content_type,
     decode_columns,
     decode_form,
     decode_rows,
+    encode_raw_rows,
     encode_rows,
     encoding_of,
     url_decode,
@@ -33,12 +34,22 @@ __all__ = [
     "RpcReply",
     "RpcReplyDecoder",
     "decode_call",
+    "decode_usual_reply",
     "encode_call",
     "encode_reply_body",
 ]
 
 RPC_PATH = b"/rpc/"
 _FORM = b"application/x-www-form-urlencoded"
+
+# What both servers send in front of a reply's rows, if the connection stays open.
+_usual_head = re.compile(
+    rb"HTTP/1\.1 ([0-9]{3}) [^\r\n]*\r\n"
+    rb"Server: [^\r\n]*\r\n"
+    rb"Date: [^\r\n]*\r\n"
+    rb"Content-Length: ([0-9]{1,8})\r\n"
+    rb"Content-Type: text/tab-separated-values(?:; colenc=([BU]))?\r\n\r\n"
+).match
 
 
 class RpcCall(NamedTuple):
@@ -69,8 +80,10 @@ def encode_call(name: str, params: Collection[tuple[bytes, bytes]] = ()) -> byte
     :param name: the procedure, such as ``cas``.
     :param params: input names and values; sent raw if they can be, else in base64.
     """
-    encoding = choose_request_encoding(params)
-    body = encode_rows(params, encoding)
+    body, encoding = encode_raw_rows(params), ""
+    if body is None:
+        encoding = "B"
+        body = encode_rows(params, encoding)
     return b"%b%d\r\n\r\n%b" % (_call_head(name, encoding), len(body), body)
 
 
@@ -97,6 +110,23 @@ def encode_reply_body(rows: Mapping[bytes, bytes]) -> tuple[str, bytes]:
     """Return Content-Type and body of an output map, sorted by name as sent."""
     encoding = choose_reply_encoding(rows)
     return content_type(encoding), encode_rows(rows.items(), encoding, ordered=True)
+
+
+def decode_usual_reply(data: Buffer, end: int) -> RpcReply | None:
+    """Return the reply in ``data[:end]``, if all of it is there and it looks as most do.
+
+    :return: ``None`` for any other; :class:`RpcReplyDecoder` says what it is. This one is here for
+        speed alone.
+    """
+    head = _usual_head(data)
+    if head is None:
+        return None
+    status, length, encoding = head.groups()
+    start = head.end()
+    if start + int(length) != end:
+        return None
+    rows = decode_rows(bytes(data[start:end]), encoding.decode() if encoding else "")
+    return RpcReply(int(status), rows)
 
 
 class RpcReplyDecoder:

@@ -12,18 +12,18 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from string import ascii_letters, digits
 
 __all__ = [
     "CONTENT_TYPE",
     "choose_reply_encoding",
-    "choose_request_encoding",
     "content_type",
     "decode_column",
     "decode_columns",
     "decode_form",
     "decode_rows",
+    "encode_raw_rows",
     "encode_rows",
     "encoding_of",
     "quoted_encode",
@@ -35,7 +35,6 @@ CONTENT_TYPE = "text/tab-separated-values"
 
 _PREVIEW = 255  # only so many bytes of a column decide about the reply's encoding
 
-_unsafe_raw = re.compile(rb"[\t\n\r]").search
 _needs_encoding = re.compile(rb"[\x00-\x1f\x7f]").search
 _url_safe_estimate = re.compile(rb"[A-Za-z0-9_\-.!~*'()]")
 _url_escaped = re.compile(rb"[^A-Za-z0-9_\-.~]")
@@ -150,6 +149,18 @@ def encode_rows(
     return b"".join([b"%b\t%b\n" % row for row in rows])
 
 
+def encode_raw_rows(rows: Collection[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the body of a map in the order given, or ``None`` if it cannot be sent raw."""
+    if not rows:
+        return b""
+    body = b"\n".join(map(b"\t".join, rows)) + b"\n"
+    count = len(rows)
+    # With a TAB, LF or CR in a column there is one too many in the whole.
+    if body.count(b"\t") != count or body.count(b"\n") != count or b"\r" in body:
+        return None
+    return body
+
+
 def decode_column(column: bytes, encoding: str) -> bytes:
     """Return a name or value decoded, up to its first NUL."""
     return _DECODERS[encoding](column.partition(b"\0")[0])
@@ -174,14 +185,6 @@ def decode_rows(body: bytes, encoding: str = "") -> dict[bytes, bytes]:
         if tab:
             rows[name] = value.removesuffix(b"\r")
     return decode_columns(rows, encoding) if encoding else rows
-
-
-def choose_request_encoding(rows: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the cheapest encoding that carries these rows unharmed: raw if it can."""
-    for name, value in rows:
-        if _unsafe_raw(name) or _unsafe_raw(value):
-            return "B"
-    return ""
 
 
 def choose_reply_encoding(rows: Mapping[bytes, bytes]) -> str:

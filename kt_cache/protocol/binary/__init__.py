@@ -6,21 +6,27 @@ which follow :mod:`kt_cache.protocol.framing`.
 """
 
 from kt_cache.protocol.binary.bulk import (
-    GetReplyDecoder,
     Key,
     Keys,
     Record,
     Records,
+    encode_get,
+    encode_get_many,
+    encode_remove,
+    encode_set,
+    encode_set_many,
+    encode_single_get,
+    encode_single_remove,
+    encode_single_set,
+)
+from kt_cache.protocol.binary.bulk_replies import (
+    Found,
+    GetReplyDecoder,
     decode_remove_reply,
     decode_set_reply,
     decode_single_get_reply,
     encode_count_reply,
-    encode_get,
     encode_get_reply,
-    encode_remove,
-    encode_set,
-    encode_single_get,
-    encode_single_set,
 )
 from kt_cache.protocol.binary.frames import (
     ERROR_REPLY,
@@ -45,6 +51,7 @@ __all__ = [
     "PLAY_SCRIPT",
     "REMOVE_BULK",
     "SET_BULK",
+    "Found",
     "GetReplyDecoder",
     "Key",
     "Keys",
@@ -60,12 +67,15 @@ __all__ = [
     "decode_single_get_reply",
     "encode_count_reply",
     "encode_get",
+    "encode_get_many",
     "encode_get_reply",
     "encode_remove",
     "encode_script",
     "encode_script_reply",
     "encode_set",
+    "encode_set_many",
     "encode_single_get",
+    "encode_single_remove",
     "encode_single_set",
     "starts_binary",
 ]

@@ -1,24 +1,17 @@
-"""set_bulk, get_bulk and remove_bulk, both directions.
+"""The requests set_bulk, get_bulk and remove_bulk, both directions; replies: ``bulk_replies``.
 
-Requests::
+::
 
     B8 flags:u32 count:u32 (db:u16 ksiz:u32 vsiz:u32 xt:i64 key value)*
     B9 flags:u32 count:u32 (db:u16 ksiz:u32 key)*
     BA flags:u32 count:u32 (db:u16 ksiz:u32 key)*
-
-Replies::
-
-    B8 stored:u32
-    B9 removed:u32
-    BA found:u32 (db:u16 ksiz:u32 vsiz:u32 xt:i64 key value)*
-
-or the one byte ``BF``, after which the server closes.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Sequence
+from itertools import chain, repeat
 from struct import Struct
 from typing import NamedTuple
 
@@ -28,44 +21,35 @@ from kt_cache.protocol.binary.frames import (
     GET_BULK,
     NO_REPLY,
     REMOVE_BULK,
-    REPLY_HEAD,
     SET_BULK,
-    check_head,
 )
-from kt_cache.protocol.framing import DEFAULT_LIMITS, Buffer, Incomplete, Limits, check_end
+from kt_cache.protocol.framing import DEFAULT_LIMITS, Buffer, Limits
 
 __all__ = [
     "BULK_HEAD",
-    "GetReplyDecoder",
+    "RECORD",
     "Key",
     "Keys",
     "KeysDecoder",
     "Record",
     "Records",
     "RecordsDecoder",
-    "decode_remove_reply",
-    "decode_set_reply",
-    "decode_single_get_reply",
-    "encode_count_reply",
     "encode_get",
-    "encode_get_reply",
+    "encode_get_many",
     "encode_remove",
     "encode_set",
+    "encode_set_many",
     "encode_single_get",
+    "encode_single_remove",
     "encode_single_set",
 ]
 
 BULK_HEAD = Struct(">BII")  # magic, flags, records
 _KEY = Struct(">HI")  # database, key size
-_RECORD = Struct(">HIIq")  # database, key size, value size, xt
+RECORD = Struct(">HIIq")  # database, key size, value size, xt
 _ONE_KEY = Struct(">BIIHI")
 _ONE_RECORD = Struct(">BIIHIIq")
-_ONE_FOUND = Struct(">BI2xIIq")
-_FOUND_NONE = REPLY_HEAD.pack(GET_BULK, 0)
-_ONE_FOUND_SIZE = _ONE_FOUND.size
-_unpack_one_found = _ONE_FOUND.unpack_from
 _MOST_KEY, _MOST_VALUE = DEFAULT_LIMITS.key, DEFAULT_LIMITS.value
-_MAX_COUNT = 2**32 - 1
 
 
 class Record(NamedTuple):
@@ -110,15 +94,27 @@ def encode_remove(
 def _encode_keys(
     magic: int, flags: int, keys: Collection[tuple[int, bytes]], limits: Limits
 ) -> bytes:
-    parts = [BULK_HEAD.pack(magic, flags, len(keys))]
-    pack, most = _KEY.pack, limits.key
-    for db, key in keys:
-        size = len(key)
-        if size > most or not 0 <= db <= 0xFFFF:
-            _check(limits, db, size)
-        parts.append(pack(db, size))
-        parts.append(key)
-    return b"".join(parts)
+    pack = _KEY.pack
+    try:
+        parts = [part for db, key in keys for part in (pack(db, len(key)), key)]
+    except struct.error:
+        parts = []
+    if not parts or sum(map(len, parts)) > limits.key:  # else no key can be too long
+        for db, key in keys:
+            _check(limits, db, len(key))
+    return b"".join([BULK_HEAD.pack(magic, flags, len(keys)), *parts])
+
+
+def encode_get_many(db: int, keys: Sequence[bytes]) -> bytes:
+    """Return ``encode_get([(db, key), ...])`` for keys of one database, made without a loop."""
+    try:
+        heads = map(_KEY.pack, repeat(db), map(len, keys))
+        parts = list(chain.from_iterable(zip(heads, keys, strict=True)))
+        if sum(map(len, parts)) <= _MOST_KEY:  # so each key is
+            return b"".join([BULK_HEAD.pack(GET_BULK, 0, len(keys)), *parts])
+    except struct.error:
+        pass
+    return encode_get([(db, key) for key in keys])
 
 
 def encode_single_get(db: int, key: bytes) -> bytes:
@@ -139,14 +135,36 @@ def encode_set(
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Return a set_bulk frame for ``(db, key, value, xt)`` records."""
-    parts = [BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(records))]
-    pack, most_key, most_value = _RECORD.pack, limits.key, limits.value
-    for db, key, value, xt in records:
-        size, length = len(key), len(value)
-        if size > most_key or length > most_value or not 0 <= db <= 0xFFFF:
-            _check(limits, db, size, length)
-        parts += (pack(db, size, length, xt), key, value)
-    return b"".join(parts)
+    pack = RECORD.pack
+    try:
+        parts = [
+            part
+            for db, key, value, xt in records
+            for part in (pack(db, len(key), len(value), xt), key, value)
+        ]
+    except struct.error:
+        parts = []
+    if not parts or sum(map(len, parts)) > min(limits.key, limits.value):
+        for db, key, value, xt in records:
+            _check(limits, db, len(key), len(value), xt)
+    head = BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(records))
+    return b"".join([head, *parts])
+
+
+def encode_set_many(
+    db: int, keys: Sequence[bytes], values: Sequence[bytes], xt: int, *, no_reply: bool = False
+) -> bytes:
+    """Return ``encode_set([(db, key, value, xt), ...])`` for one database and time, likewise."""
+    try:
+        heads = map(RECORD.pack, repeat(db), map(len, keys), map(len, values), repeat(xt))
+        parts = list(chain.from_iterable(zip(heads, keys, values, strict=True)))
+        if sum(map(len, parts)) <= min(_MOST_KEY, _MOST_VALUE):
+            flags = NO_REPLY if no_reply else 0
+            return b"".join([BULK_HEAD.pack(SET_BULK, flags, len(keys)), *parts])
+    except struct.error:
+        pass
+    rows = [(db, key, value, xt) for key, value in zip(keys, values, strict=True)]
+    return encode_set(rows, no_reply=no_reply)
 
 
 def encode_single_set(
@@ -163,9 +181,23 @@ def encode_single_set(
     return encode_set([(db, key, value, xt)], no_reply=no_reply)  # which says what is wrong
 
 
-def _check(limits: Limits, db: int, key_size: int, value_size: int = 0) -> None:
+def encode_single_remove(db: int, key: bytes, *, no_reply: bool = False) -> bytes:
+    """Return ``encode_remove([(db, key)])``, made in one step."""
+    size = len(key)
+    try:
+        if size <= _MOST_KEY:
+            flags = NO_REPLY if no_reply else 0
+            return _ONE_KEY.pack(REMOVE_BULK, flags, 1, db, size) + key
+    except struct.error:
+        pass
+    return encode_remove([(db, key)], no_reply=no_reply)  # which says what is wrong
+
+
+def _check(limits: Limits, db: int, key_size: int, value_size: int = 0, xt: int = 0) -> None:
     """Say what is wrong with a record that cannot be sent."""
     limits.check_record(key_size, value_size)
+    if not -(2**63) <= xt < 2**63:
+        raise LocalProtocolError(f"an expiration time has 64 bits, {xt!r} does not fit")
     if not 0 <= db <= 0xFFFF:
         raise LocalProtocolError(f"a database index is a number from 0 to 65535, not {db!r}")
 
@@ -219,7 +251,7 @@ class RecordsDecoder:
     def decode(self, data: Buffer, start: int, end: int) -> tuple[Records | None, int]:
         """Return the records that are complete, or ``None``, and where decoding stopped."""
         records: list[Record] = []
-        unpack, head = _RECORD.unpack_from, _RECORD.size
+        unpack, head = RECORD.unpack_from, RECORD.size
         most_key, most_value = self._limits.key, self._limits.value
         while len(records) < self._left:
             body = start + head
@@ -281,110 +313,3 @@ class KeysDecoder:
         if self._left and not keys:
             return None, start
         return Keys(self._magic, self._no_reply, keys, not self._left), start
-
-
-# ---------------------------------------------------------------- replies, server side
-
-
-def encode_count_reply(magic: int, count: int) -> bytes:
-    """Return the reply to set_bulk or remove_bulk: how many records it touched."""
-    return REPLY_HEAD.pack(magic, count)
-
-
-def encode_get_reply(records: Sequence[tuple[int, bytes, bytes, int]]) -> bytes:
-    """Return the reply to get_bulk; a record's xt is absolute here."""
-    parts = [REPLY_HEAD.pack(GET_BULK, len(records))]
-    pack = _RECORD.pack
-    for db, key, value, xt in records:
-        parts += (pack(db, len(key), len(value), xt), key, value)
-    return b"".join(parts)
-
-
-# ---------------------------------------------------------------- replies, client side
-
-
-def decode_set_reply(data: Buffer, end: int) -> int | Incomplete:
-    """Decode a set_bulk reply: the number of records stored."""
-    return _decode_count(SET_BULK, data, end)
-
-
-def decode_remove_reply(data: Buffer, end: int) -> int | Incomplete:
-    """Decode a remove_bulk reply: the number of records removed."""
-    return _decode_count(REMOVE_BULK, data, end)
-
-
-def _decode_count(magic: int, data: Buffer, end: int) -> int | Incomplete:
-    if end != REPLY_HEAD.size or data[0] != magic:
-        if check_head(magic, data, end) is None:
-            return Incomplete(REPLY_HEAD.size)
-        check_end(REPLY_HEAD.size, end)
-    count: int = REPLY_HEAD.unpack_from(data)[1]
-    return count
-
-
-def decode_single_get_reply(data: Buffer, end: int) -> tuple[bytes, int] | Incomplete | None:
-    """Decode the reply to a get_bulk of one key: ``(value, xt)``, or ``None`` if it is missing."""
-    if end >= _ONE_FOUND_SIZE:
-        magic, count, key_size, value_size, xt = _unpack_one_found(data)
-        value_at = _ONE_FOUND_SIZE + key_size
-        if value_at + value_size == end and count == 1 and magic == GET_BULK:
-            value = data[value_at:end]
-            return (value if type(value) is bytes else bytes(value)), xt
-    elif end == REPLY_HEAD.size and data[:end] == _FOUND_NONE:
-        return None
-    records = GetReplyDecoder(1)(data, end)
-    if isinstance(records, Incomplete):
-        return records
-    return (records[0].value, records[0].xt) if records else None
-
-
-class GetReplyDecoder:
-    """Decodes the reply to a get_bulk of several keys: the records found, in request order.
-
-    :param most: how many records were asked for; more in the reply is an error.
-    """
-
-    __slots__ = ("_left", "_limits", "_most", "_position", "_records")
-
-    def __init__(self, most: int = _MAX_COUNT, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._most = most
-        self._limits = limits
-        self._left = -1
-        self._position = REPLY_HEAD.size
-        self._records: list[Record] = []
-
-    def __call__(self, data: Buffer, end: int) -> list[Record] | Incomplete:
-        """Return the records in the reply ``data[:end]``."""
-        if self._left < 0:
-            count = check_head(GET_BULK, data, end)
-            if count is None:
-                return Incomplete(REPLY_HEAD.size)
-            if count > self._most:
-                raise RemoteProtocolError(f"{count} records in the reply to {self._most} keys")
-            self._left = count
-        left, position, append = self._left, self._position, self._records.append
-        unpack, head = _RECORD.unpack_from, _RECORD.size
-        most_key, most_value = self._limits.key, self._limits.value
-        slices_are_bytes = type(data) is bytes
-        while left:
-            body = need = position + head
-            if need > end:
-                break
-            db, key_size, value_size, xt = unpack(data, position)
-            if key_size > most_key or value_size > most_value:
-                raise RemoteProtocolError("a record's size in the reply is above the limit")
-            value_at = body + key_size
-            stop = need = value_at + value_size
-            if need > end:
-                break
-            key, value = data[body:value_at], data[value_at:stop]
-            if not slices_are_bytes:
-                key, value = bytes(key), bytes(value)
-            append(_make(Record, (db, key, value, xt)))
-            position = stop
-            left -= 1
-        else:
-            check_end(position, end)
-            return self._records
-        self._left, self._position = left, position
-        return Incomplete(need)
