@@ -32,7 +32,7 @@ def aio_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
     :param name: the server's name for the table.
     """
     effort = replace(effort, turn=effort.turn * _LONGER)
-    section = f"Client on {name}, {_TASKS} tasks on as many connections : one thread"
+    section = f"{_TASKS} tasks on {name}, a connection each, 100-byte values : one thread"
     with EmbeddedServer(server, quiet=True) as running:
         blocking = running.client
         config = PoolConfig(port=blocking.port, max_size=_TASKS)
