@@ -83,11 +83,35 @@ end
 
 ---------------------------------------------------------------- containers in one record
 
-local MAP = { load = kt.mapload, dump = kt.mapdump }
-local ARRAY = { load = kt.arrayload, dump = kt.arraydump }
+local MAP = { load = kt.mapload, dump = kt.mapdump, sizes = 2 }
+local ARRAY = { load = kt.arrayload, dump = kt.arraydump, sizes = 1 }
 
+-- Tells whether a record is a dump from beginning to end. The server's own functions take what they
+-- can of any other record, which would then be overwritten, and never return from some.
+local function is_whole(stored, sizes)
+  local position, length = 1, #stored
+  while position <= length do
+    local together = 0
+    for _ = 1, sizes do
+      local size, byte = 0, 128
+      while byte >= 128 do
+        byte = string.byte(stored, position)
+        if not byte then return false end
+        size = size * 128 + byte % 128
+        position = position + 1
+      end
+      together = together + size
+    end
+    position = position + together
+  end
+  return position == length + 1
+end
+
+-- Returns a container, or nothing if the record is something else. A missing one is empty.
 local function load(format, stored)
-  return stored and format.load(stored) or {}
+  if not stored then return {} end
+  if is_whole(stored, format.sizes) then return format.load(stored) end
+  kt.log("error", "the record is no container of this kind")
 end
 
 -- Lets `change(items)` alter a container; it returns whether to store it, and a status if it
@@ -96,6 +120,10 @@ local function alter(db, key, format, change)
   local status = INTERNAL
   local function visit(_, stored, xt)
     local items = load(format, stored)
+    if not items then
+      status = LOGIC
+      return NOP
+    end
     local changed
     changed, status = change(items)
     if changed then return format.dump(items), keep(xt) end
@@ -126,7 +154,9 @@ local function kind(format, key_input)
   end
   local function reads(name, inputs, read)
     beside(name, inputs, function(db, key, inmap, outmap)
-      return read(load(format, db:get(key)), inmap, outmap)
+      local items = load(format, db:get(key))
+      if not items then return LOGIC end
+      return read(items, inmap, outmap, db, key)
     end)
   end
   local function changes(name, inputs, change)
@@ -227,8 +257,7 @@ end)
 
 -- Stores each value in a record of its own, named `prefix` (or "KEY:") and its name.
 -- table_key, [prefix] -> num
-beside_hash("hunpack", {}, function(db, key, inmap, outmap)
-  local hash = load(MAP, db:get(key))
+reads_hash("hunpack", {}, function(hash, inmap, outmap, db, key)
   local records = {}
   for name, value in pairs(hash) do records[(inmap.prefix or key .. ":") .. name] = value end
   if not db:set_bulk(records) then return INTERNAL end
@@ -248,9 +277,9 @@ end)
 
 -- Stores the hash's names, or its values, as the list `key`, if there are any.
 local function packs(name, pick)
-  beside_hash(name, { "key" }, function(db, key, inmap, outmap)
+  reads_hash(name, { "key" }, function(hash, inmap, outmap, db)
     local list = {}
-    for field, value in pairs(load(MAP, db:get(key))) do table.insert(list, pick(field, value)) end
+    for field, value in pairs(hash) do table.insert(list, pick(field, value)) end
     outmap.num = #list
     if #list > 0 then return replace(db, inmap.key, ARRAY, list) end
   end)
@@ -322,14 +351,15 @@ local function combines(name, choose)
       found = found + 1
     end
     local function visit(_, stored, xt)
-      if #sets == 2 then return kt.mapdump(result), keep(xt) end
-      table.insert(sets, load(MAP, stored))
-      if #sets == 2 then choose(sets[1], sets[2], take) end
+      if #sets == 2 then return sets[1] and sets[2] and kt.mapdump(result) or NOP, keep(xt) end
+      table.insert(sets, load(MAP, stored) or false)
+      if #sets == 2 and sets[1] and sets[2] then choose(sets[1], sets[2], take) end
       return NOP
     end
     if not db:accept_bulk({ inmap.key, inmap.key2, inmap.dest }, visit, inmap.dest ~= nil) then
       return INTERNAL
     end
+    if not (sets[1] and sets[2]) then return LOGIC end
   end)
 end
 
@@ -435,23 +465,24 @@ end
 pops("llpop", pop_first)
 pops("lrpop", pop_last)
 
--- Moves a value from one list to another, or within one.
+-- Moves a value from one list to another, or within one. The other one is looked at before a value is
+-- taken, as it may be no list.
 local function shifts(name, take, place)
   procedure(name, { "key", "dest" }, function(db, inmap, outmap)
-    local same, taken = inmap.key == inmap.dest, false
+    local same, visits, status = inmap.key == inmap.dest, 0, nil
     local function visit(_, stored, xt)
       local list = load(ARRAY, stored)
-      if not taken then
-        taken, outmap.value = true, take(list)
-        if same and outmap.value then place(list, outmap.value) end
-      elseif outmap.value then
-        place(list, outmap.value)
-      end
+      if not list then status = LOGIC end
+      visits = visits + 1
+      if status or visits == 1 and not same then return NOP end
+      if same or visits == 2 then outmap.value = take(list) end
       if not outmap.value then return NOP end
+      if same or visits == 3 then place(list, outmap.value) end
       return kt.arraydump(list), keep(xt)
     end
-    local lists = same and { inmap.key } or { inmap.key, inmap.dest }
+    local lists = same and { inmap.key } or { inmap.dest, inmap.key, inmap.dest }
     if not db:accept_bulk(lists, visit) then return INTERNAL end
+    return status
   end)
 end
 
@@ -513,8 +544,7 @@ end)
 
 -- Stores each value in a record of its own, named `prefix` (or "KEY:") and its number in `format`.
 -- key, [start], [stop], [prefix], [format] -> num
-beside_list("lunpack", { start = integer, stop = integer }, function(db, key, inmap, outmap)
-  local list = load(ARRAY, db:get(key))
+reads_list("lunpack", { start = integer, stop = integer }, function(list, inmap, outmap, db, key)
   local prefix, records = inmap.prefix or key .. ":", {}
   local first, last = bounds(list, inmap)
   for index = first, last do

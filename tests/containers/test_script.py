@@ -228,6 +228,48 @@ def test_a_failure_within_a_change(scripted: KyotoTycoon) -> None:
     assert scripted.deserialize_list(scripted.get_bytes("l")) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"text",
+        b"\x05\x05",  # sizes of what is not there
+        b"\x81",  # cut in a size: ktserver's own arrayload never returns
+        b"\x81\x81",  # likewise mapload
+        b"\x01a\x81",
+        b"\x01\x01ab\xff",
+    ],
+)
+def test_another_kind_of_record(scripted: KyotoTycoon, record: bytes) -> None:
+    """It is neither read nor changed, and the server goes on."""
+    lua = scripted.lua
+    scripted.set_bytes("a", record)
+    scripted.set("set", scripted.serialize_dict({"x": ""}))
+    scripted.set("list", scripted.serialize_list(["x"]))
+    for name, inputs in (
+        ("hgetall", {"table_key": "a"}),
+        ("hset", {"table_key": "a", "key": "k", "value": "v"}),
+        ("hunpack", {"table_key": "a"}),
+        ("hpack", {"table_key": "a"}),
+        ("hpackkeys", {"table_key": "a", "key": "list"}),
+        ("smembers", {"key": "a"}),
+        ("sadd", {"key": "a", "0": "v"}),
+        ("sunion", {"key": "a", "key2": "set", "dest": "set"}),
+        ("sdiff", {"key": "set", "key2": "a", "dest": "set"}),
+        ("lrange", {"key": "a"}),
+        ("lrpush", {"key": "a", "value": "v"}),
+        ("lunpack", {"key": "a"}),
+        ("lpack", {"key": "a"}),
+        ("lrpoplpush", {"key": "a", "dest": "list"}),
+        ("lrpoplpush", {"key": "list", "dest": "a"}),
+        ("llpoprpush", {"key": "a", "dest": "a"}),
+    ):
+        with pytest.raises(ServerError):
+            scripted.script(name, inputs)
+    assert scripted.get_bytes("a") == record
+    assert lua.lrange(key="list") == {"0": "x"}
+    assert lua.smembers(key="set") == {"0": "x"}
+
+
 def test_errors_of_ones_choice(scripted: KyotoTycoon) -> None:
     """For the tests of clients."""
     assert scripted.script("_error_code", {"flag": "0"}) == {}
