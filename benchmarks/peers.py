@@ -48,7 +48,7 @@ def peer_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
         return
     from ukt import KyotoTycoon as Ukt  # a development dependency
 
-    section = f"Client on {name}, one thread, 100-byte values : ukt"
+    section = f"Beside ukt on {name}, one thread, 100-byte values : ukt"
     with EmbeddedServer(server, quiet=True, server_args=["-scr", str(SCRIPT)]) as running:
         theirs = Ukt(running.host, running.port)
         ways = zip(_calls(running.client), _calls(theirs), strict=True)
@@ -113,7 +113,7 @@ def between_servers_rows(effort: Effort) -> Iterator[Row]:
     """Compare the included server with ktserver, if that is there, on one connection each."""
     if not shutil.which("ktserver"):
         return
-    section = "The included server, one connection, 100-byte values : ktserver"
+    section = "Included server beside ktserver, one connection, 100-byte values : ktserver"
     key, value = _KEY.encode(), _VALUE.encode()
     commands = {"set": records.set_one(0, key, value, NEVER_GIVEN), "get": records.get(0, key)}
     with (

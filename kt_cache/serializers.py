@@ -126,7 +126,8 @@ def _decode_raw(data: bytes) -> bytes:
     return data
 
 
-_json_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+# ASCII alone, as the earlier clients write it: cas and the containers compare bytes.
+_json_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 def _guarded(

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from kt_cache.client.aio_aliases import AsyncAliasMethods
+from kt_cache.client.aio_containers import AsyncContainerMethods
 from kt_cache.client.aio_executor import AsyncExecutor
 from kt_cache.client.aio_http import AsyncHttpMethods
 from kt_cache.client.base import ClientBase, make_config
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncKyotoTycoon"]
 
 
-class AsyncKyotoTycoon(AsyncAliasMethods, AsyncHttpMethods):
+class AsyncKyotoTycoon(AsyncAliasMethods, AsyncHttpMethods, AsyncContainerMethods):
     """A client for one Kyoto Tycoon server; safe to share between tasks and event loops.
 
     Clients of the same configuration share one pool of connections per event loop, which ends with

@@ -50,19 +50,7 @@ class Executor:
         pool, again = self.pool, False
         while True:
             try:
-                connection = pool.acquire(deadline, now)
-                if connection.last_used > now:  # it was not there yet
-                    now = monotonic()
-                try:
-                    if patience:
-                        result = connection.exchange_patiently(request, decode, deadline, patience)
-                    else:
-                        result = connection.exchange(request, decode, deadline, now)
-                except BaseException as error:
-                    self._put_away(connection, error)
-                    raise
-                pool.release(connection)
-                return result
+                return pool.exchange(request, decode, deadline, now, patience)
             except ConnectionClosed as error:
                 check_repeatable(error, command, pool.config.address)
                 if again:
@@ -136,12 +124,6 @@ class Executor:
             elif isinstance(error, KTError):
                 told_where(error, command, self.pool.config.address)
             raise
-
-    def _put_away(self, connection: Connection, error: BaseException) -> None:
-        if is_harmless(error):
-            self.pool.release(connection)
-        else:
-            self.pool.discard(connection, broken=isinstance(error, ConnectionClosed))
 
 
 class Pinned:

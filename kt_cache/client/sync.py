@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kt_cache.client.base import ClientBase, make_config
 from kt_cache.client.executor import Executor
 from kt_cache.client.sync_aliases import AliasMethods
+from kt_cache.client.sync_containers import ContainerMethods
 from kt_cache.client.sync_http import HttpMethods
 from kt_cache.transport import PoolConfig, PoolStats, get_pool
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["KyotoTycoon"]
 
 
-class KyotoTycoon(AliasMethods, HttpMethods):
+class KyotoTycoon(AliasMethods, HttpMethods, ContainerMethods):
     """A client for one Kyoto Tycoon server; safe to share between threads and forked processes.
 
     Clients of the same configuration share one pool of connections. Nothing is opened before the

@@ -7,17 +7,22 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from time import monotonic
+from typing import TypeVar
 from weakref import WeakSet
 
+from kt_cache.errors import ConnectionClosed
+from kt_cache.protocol.framing import Decoder
 from kt_cache.transport.config import PoolConfig
 from kt_cache.transport.connection import Connection
 from kt_cache.transport.dial import dial
-from kt_cache.transport.failures import all_in_use, queue_full
+from kt_cache.transport.failures import all_in_use, is_harmless, queue_full
 
 __all__ = ["PROBE_AFTER", "Pool", "PoolStats"]
 
 PROBE_AFTER = 1.0  # seconds idle, after which a connection is looked at before use
 _LOOK_AGAIN = 0.1  # seconds after which a waiting call looks for places that got lost
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,57 @@ class Pool:
                 waits=self._waits,
             )
 
+    def exchange(
+        self,
+        request: bytes,
+        decode: Decoder[T],
+        deadline: float,
+        now: float,
+        patience: float = 0.0,
+    ) -> T:
+        """Send a request on one of the connections and return its decoded reply.
+
+        This is :meth:`acquire`, the connection's ``exchange`` and :meth:`release` in one. What it
+        takes in the usual case is written out: a function more on the way of every call can be
+        measured.
+
+        :param deadline: of the call, on the monotonic clock.
+        :param now: that clock's time.
+        :param patience: seconds for which the server was asked to wait, beyond the read timeout.
+        :raises TransportError: as these methods do.
+        :raises KTError: whatever the decoder raises.
+        """
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection, now = self._acquire_slowly(deadline), monotonic()
+        else:
+            if not (
+                now - connection.last_used < self._probe_after
+                and now < connection.expires
+                and connection.generation == self._generation
+            ):
+                self._idle.append(connection)
+                connection, now = self.acquire(deadline, now), monotonic()
+        try:
+            if patience:
+                result = connection.exchange_patiently(request, decode, deadline, patience)
+            else:
+                result = connection.exchange(request, decode, deadline, now)
+        except BaseException as error:
+            self.put_away(connection, error)
+            raise
+        if connection.closing or connection.generation != self._generation:
+            self.discard(connection)
+            return result
+        connection.last_used = now  # when it was last seen to work, at least
+        self._idle.append(connection)
+        if self._waiters:
+            self._serve_waiters()
+        elif len(self._idle) > 1:
+            self._close_oldest(now)
+        return result
+
     def acquire(self, deadline: float, now: float) -> Connection:
         """Return a connection for one exchange.
 
@@ -151,6 +207,13 @@ class Pool:
             if connection in self._open:
                 self._discards += 1
                 self._give_back(connection)
+
+    def put_away(self, connection: Connection, error: BaseException) -> None:
+        """Take back a connection after an exchange that failed."""
+        if is_harmless(error):
+            self.release(connection)
+        else:
+            self.discard(connection, broken=isinstance(error, ConnectionClosed))
 
     def expire(self, generation: int | None = None) -> None:
         """Close all idle connections now and those in use when they come back.
@@ -212,6 +275,11 @@ class Pool:
 
     def _close_oldest(self, now: float) -> None:
         """Close the connection that was unused for longest, if that is too long."""
+        try:  # others take from the list without the lock
+            if now - self._idle[0].last_used <= self.config.max_idle:
+                return
+        except IndexError:
+            return
         with self._lock:
             try:
                 if now - self._idle[0].last_used <= self.config.max_idle:

@@ -63,12 +63,30 @@ CASES = {
         found(("a", LONG), ("b", LONG), ("c", "4")),
         None,
     ),
+    "records.get_many": Case(
+        "get_bulk",
+        lambda: records.get_many(0, [b"a", b"b", b"c"]),
+        found(("a", "1"), ("c", "3")),
+        [(0, b"a", b"1", NEVER), (0, b"c", b"3", NEVER)],
+        True,
+        found(("a", LONG), ("b", LONG), ("c", "4")),
+        None,
+    ),
     "records.set_one": Case(
         "set", lambda: records.set_one(0, b"k", VALUE, 9), STORED, 1, True, STORED
     ),
     "records.set_bulk": Case(
         "set_bulk",
         lambda: records.set_bulk([(0, b"k", VALUE, 9), (0, b"l", VALUE, 9)]),
+        stored(2),
+        2,
+        True,
+        stored(2),
+        None,
+    ),
+    "records.set_many": Case(
+        "set_bulk",
+        lambda: records.set_many(0, [b"k", b"l"], [VALUE, VALUE], 9),
         stored(2),
         2,
         True,

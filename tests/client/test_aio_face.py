@@ -29,7 +29,13 @@ MISSING = {
 }
 ADDED = {"__aiter__", "__anext__", "__aenter__", "__aexit__", "aclose"}
 METHODS_HERE = {"databases", "path"}  # properties of the blocking client that ask the server
-NOT_ASKING = {"set_database", "cursor", "is_valid"}  # nothing to wait for
+NOT_ASKING = {  # nothing to wait for
+    "set_database",
+    "cursor",
+    "is_valid",
+    *("Hash", "List", "Queue", "Schedule", "Set", "SignalQueue"),
+    *("serialize_dict", "deserialize_dict", "serialize_list", "deserialize_list"),
+}
 ITERATORS = {"keys", "values", "items"}
 INHERITED = set(dir(object))
 

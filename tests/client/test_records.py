@@ -443,7 +443,7 @@ def test_a_script_that_fails(scripted: EmbeddedServer) -> None:
     kt.script("double")
     connects = kt.pool_stats.connects
     for name in ("refuse", "missing"):
-        with pytest.raises(ServerError, match="its log says why") as caught:
+        with pytest.raises(ServerError, match="its log says which") as caught:
             kt.script(name, {"a": "secret"})
         assert caught.value.command == "script"
         assert "secret" not in str(caught.value)

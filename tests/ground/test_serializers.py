@@ -119,9 +119,9 @@ def test_raw_numbers_of_a_subclass_are_plain_numbers() -> None:
     assert get_serializer(KT_NONE).encode(Metre(1.5)) == b"1.5"
 
 
-def test_json_is_compact_and_readable() -> None:
-    """JSON is written without blanks, and text beyond ASCII as it is."""
-    assert get_serializer(KT_JSON).encode({"a": [1, "é"]}) == '{"a":[1,"é"]}'.encode()
+def test_json_is_written_as_the_earlier_clients_write_it() -> None:
+    """Without blanks and in ASCII alone: ``cas`` and the containers compare bytes."""
+    assert get_serializer(KT_JSON).encode({"a": [1, "é"]}) == b'{"a":[1,"\\u00e9"]}'
 
 
 # ---------------------------------------------------------------- what cannot be encoded
@@ -149,7 +149,6 @@ def test_encoding_fails_with_our_own_error(name: str, value: Any) -> None:
     [
         (KT_JSON, {1, 2}, "json cannot encode set: .*set is not JSON serializable"),
         (KT_JSON, {"when": date(2026, 1, 1)}, "json cannot encode dict: .*type date"),
-        (KT_JSON, "\udc80", "json cannot encode str: UnicodeEncodeError"),
         (KT_MSGPACK, {"when": date(2026, 1, 1)}, "msgpack cannot encode dict: .*date"),
         (KT_MSGPACK, 2**70, "msgpack cannot encode int: OverflowError"),
         (KT_PICKLE, threading.Lock(), "pickle cannot encode lock: .*lock"),
@@ -178,7 +177,7 @@ class Chatty:
     ("name", "value"),
     [
         (KT_PICKLE, Chatty()),
-        (KT_JSON, SECRET + "\udc80"),
+        (KT_JSON, {SECRET: {SECRET}}),
         (KT_MSGPACK, [SECRET + "\udc80"]),
         (KT_NONE, SECRET + "\udc80"),
         (KT_BINARY, {SECRET: 1}),
