@@ -30,10 +30,12 @@ _VARINT = frozenset((b"w", b"W"))
 
 def to_unsigned(number: float, bits: int = 64) -> int:
     """Return a number cut to so many bits, as the reference server's machine does it."""
-    if math.isnan(number) or number < -(2.0**63):
-        return (1 << 63) % (1 << bits)
-    if number >= (2.0**64 if bits == 64 else 2.0**63):
-        return 0
+    if bits == 64 and 2.0**63 <= number < 2.0**64:
+        return int(number)
+    # Numbers of 8 and 16 bits are cut from one of 32 bits, all others from one of 64.
+    most = 2.0 ** (31 if bits < 32 else 63)
+    if math.isnan(number) or not -most <= number < most:
+        return 1 << 63 if bits == 64 and not number >= most else 0
     return int(number) % (1 << bits)
 
 

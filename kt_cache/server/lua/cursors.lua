@@ -26,7 +26,9 @@ end
 local function make(database, handle)
   local code, cursor = host.open_cursor(handle)
   if code ~= 0 then
-    -- Cursors nobody refers to any longer count until they are collected.
+    -- Cursors nobody refers to any longer count until they are collected: first the script's, then
+    -- the host's.
+    collectgarbage()
     collectgarbage()
     cursor = answer(handle, nil, host.open_cursor(handle))
   end

@@ -24,7 +24,8 @@ _MASK_32 = 2**32 - 1
 
 _sized = re.compile(rb"[\x01-\x20]*([+-]?)([0-9]*)(?:\.([0-9]*))?[\x01-\x20]*(.?)", re.DOTALL).match
 _replacement = re.compile(rb"\$([0-9&$])?")
-_HEX = {byte: int(chr(byte), 16) for byte in b"0123456789abcdefABCDEF"}
+_HEX = {bytes((byte,)): int(chr(byte), 16) for byte in b"0123456789abcdefABCDEF"}
+_hex_pairs = re.compile(rb"[\x01-\x20]*([^\x01-\x20])(.?)", re.DOTALL).findall
 _SIZES = {b"kmgtpe"[index : index + 1]: 2 ** (10 * (index + 1)) for index in range(6)}
 
 
@@ -165,12 +166,9 @@ def _fill_in(alternative: bytes, match: re.Match[bytes]) -> bytes:
 def _hex_decode(data: bytes) -> bytes:
     """Undo pairs of digits; a bad first one counts as 0, a bad second one is swallowed."""
     decoded = bytearray()
-    for start in range(0, len(data), 2):
-        digits = [_HEX.get(digit) for digit in data[start : start + 2]]
-        number = digits[0] or 0
-        if len(digits) == 2 and digits[1] is not None:
-            number = number * 16 + digits[1]
-        decoded.append(number)
+    for first, second in _hex_pairs(data):
+        number = _HEX.get(first, 0)
+        decoded.append(number * 16 + _HEX[second] if second in _HEX else number)
     return bytes(decoded)
 
 

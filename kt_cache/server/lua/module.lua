@@ -3,6 +3,7 @@
 local threads, texts, transfer, errors, visitors, databases, classes, host, limits = ...
 
 local error, ipairs, select, tonumber, type = error, ipairs, select, tonumber, type
+local huge = math.huge
 setfenv(1, {})
 
 local argument, enter_host = texts.argument, threads.enter_host
@@ -56,7 +57,7 @@ define("levdist", 2, 3, function(first, second, characters)
   return call("levdist", first, second, characters and true or false)
 end)
 
-define("bit", 2, 3, function(operation, first, second)
+define("bit", 2, huge, function(operation, first, second)
   operation = argument(operation) or invalid("bit")
   return call("bit", operation, tonumber(first) or 0, tonumber(second) or 0)
 end)

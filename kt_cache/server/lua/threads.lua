@@ -251,7 +251,7 @@ end
 
 function coroutines.running()
   local thread = owner_of(running())
-  if not workers[thread] then return thread end
+  return not workers[thread] and thread or nil
 end
 
 function coroutines.status(thread)
