@@ -76,6 +76,8 @@ $(package): $(made) pyproject.toml
 $(tests): $(package) pyproject.toml
 	@echo "Installing what the tests use ..."
 	@$(pip) install --group test $(progress)
+	@$(pip) install --quiet --group interop 2>/dev/null || \
+	    echo "ukt cannot be built here (it needs a C compiler and Python's headers): its tests will be skipped."
 	@touch $@
 
 $(linters): $(package) pyproject.toml

@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ukt
 
 from kt_cache import AsyncKyotoTycoon, EmbeddedServer, KyotoTycoon, containers
 from kt_cache.lua import SCRIPT
 from tests.support.aio import Awaited, resting_loop
+from tests.support.ukt import need_ukt, ukt_script
 
 Make = Callable[..., Any]
 
-THEIR_SCRIPT = Path(ukt.__file__).parent / "scripts" / "kt.lua"
+THEIR_SCRIPT = ukt_script()
 SERVERS = ["included", "ktserver"]
 SCRIPTS = {"ours": SCRIPT, "theirs": THEIR_SCRIPT}
 
 
-def running(kind: str, script: Path, *databases: str) -> Iterator[EmbeddedServer]:
+def running(kind: str, script: Path | None, *databases: str) -> Iterator[EmbeddedServer]:
     """Run a server of that kind with databases in memory and a script."""
+    if script is None:
+        need_ukt()
     if kind == "ktserver" and not shutil.which("ktserver"):
         pytest.skip("no ktserver on PATH")
     *others, last = databases

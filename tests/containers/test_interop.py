@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-import ukt
 
 from kt_cache import EmbeddedServer, KyotoTycoon, containers
+from tests.support.ukt import need_ukt
 
+ukt = need_ukt()
 SERIALIZERS = ["binary", "json", "msgpack", "pickle"]
 
 

@@ -17,6 +17,7 @@ from kt_cache import NEVER, EmbeddedServer, KyotoTycoon
 from kt_cache.errors import ServerError
 from kt_cache.lua import SCRIPT
 from tests.containers.conftest import SERVERS, THEIR_SCRIPT, running
+from tests.support.ukt import need_ukt
 
 HELPERS = {"hkv", "skv", "svv", "lkv", "nsplit"}  # of ukt's script, not meant to be called
 OURS_ALONE = {"ktcacheversion", "ktcacheincr", "ktcachetouch"}
@@ -79,6 +80,7 @@ def test_the_script_sets_no_global_by_mistake() -> None:
 
 def test_what_is_global_is_for_callers(wrapped: KyotoTycoon) -> None:
     """Every function that ukt's script offers, those for the cache, and nothing else."""
+    need_ukt()
     found = wrapped.script("globals")
     assert found is not None
     assert found.keys() == functions_of(THEIR_SCRIPT) | OURS_ALONE | {"_error_code"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import kyototycoon
 import pytest
-import ukt
 
 from kt_cache import EmbeddedServer, KyotoTycoon
+from tests.support.ukt import need_ukt
 
 Connect = Callable[..., Any]
 
@@ -28,9 +28,10 @@ def ours(any_server: EmbeddedServer) -> Connect:
 @pytest.fixture
 def theirs(any_server: EmbeddedServer) -> Iterator[Connect]:
     """Return ukt's client."""
-    clients: list[ukt.KyotoTycoon] = []
+    ukt = need_ukt()
+    clients: list[Any] = []
 
-    def connect(serializer: str | None = None) -> ukt.KyotoTycoon:
+    def connect(serializer: str | None = None) -> Any:
         clients.append(ukt.KyotoTycoon(any_server.host, any_server.port, serializer=serializer))
         return clients[-1]
 

@@ -7,14 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from kt_cache import KyotoTycoon
 from kt_cache.lua import SCRIPT
 from tests.support.process import ROOT
+from tests.support.ukt import need_ukt, ukt_script
+
+need_ukt()
 
 ALL = 107  # as many as ukt 0.4.8 has
 TIMEOUT = 180.0  # seconds; a run takes 10 to 30
@@ -38,10 +39,6 @@ NOT_OURS = [
     "TestConnectionError",  # expects an error of the first get after a restart; ours connects anew
 ]
 WITH_OUR_CLIENT = ALL - 6
-
-needs_containers = pytest.mark.xfail(
-    not hasattr(KyotoTycoon, "Queue"), reason="the client makes no containers", strict=True
-)
 
 
 @pytest.fixture
@@ -109,7 +106,6 @@ def test_our_script_on_ktserver() -> None:
     assert ran == WITH_SCRIPT
 
 
-@needs_containers
 def test_with_our_client(launcher: Path) -> None:
     """They pass when ``ukt`` in their import is changed to ``kt_cache``."""
     ran, _ = run(OTHERWISE, "kt_cache", str(SCRIPT), *leave_out(NOT_OURS), path=launcher)
@@ -117,10 +113,9 @@ def test_with_our_client(launcher: Path) -> None:
 
 
 @pytest.mark.slow
-@needs_containers
 @pytest.mark.usefixtures("needs_ktserver")
 def test_our_client_with_the_script_in_ukt() -> None:
     """A server that has ukt's script, and its data, needs no other."""
-    script = Path(find_spec("ukt").origin).with_name("scripts") / "kt.lua"
+    script = ukt_script()
     ran, _ = run(OTHERWISE, "kt_cache", str(script), *leave_out(WITHOUT_SCRIPT))
     assert ran == WITH_SCRIPT
