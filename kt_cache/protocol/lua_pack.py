@@ -24,6 +24,7 @@ _FORMS = {
     },
     **{letter.encode(): Struct(f">{form}") for letter, form in zip("nNM", "HIQ", strict=True)},
 }
+_MOST_DIGITS = 18  # of a count
 _REAL = frozenset((b"f", b"d"))
 _VARINT = frozenset((b"w", b"W"))
 
@@ -44,9 +45,11 @@ def pack_numbers(form: bytes, numbers: Sequence[float]) -> bytes:
     parts: list[bytes] = []
     position = 0
     for letter, most in _items(form):
-        for number in numbers[position:][:most]:
-            position += 1
-            parts.append(_pack(letter, number))
+        if position >= len(numbers):
+            break
+        taken = numbers[position : None if most is None else position + most]
+        parts += (_pack(letter, number) for number in taken)
+        position += len(taken)
     return b"".join(parts)
 
 
@@ -69,7 +72,7 @@ def unpack_numbers(form: bytes, data: bytes) -> list[float]:
 def _items(form: bytes) -> Iterator[tuple[bytes, int | None]]:
     """Yield the letters with their counts, ``None`` for as many as there are."""
     for letter, count in _ITEM.findall(form):
-        yield letter, None if count == b"*" else int(count or 1)
+        yield letter, None if count == b"*" else int(count[:_MOST_DIGITS] or 1)
 
 
 def _pack(letter: bytes, number: float) -> bytes:

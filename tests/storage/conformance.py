@@ -12,6 +12,7 @@ import pytest
 from kt_cache.errors import ConfigError
 from kt_cache.protocol.expiry import NEVER
 from kt_cache.storage import Database, open_cursor
+from kt_cache.storage.database import Rollback
 from kt_cache.storage.numbers import INTEGER, REAL
 
 NOW = 1_800_000_000
@@ -341,3 +342,53 @@ class Conformance:
         database.set(b"a", b"", NEVER)
         assert cursor.get(NOW) is None
         assert cursor.jump()
+
+    # ------------------------------------------------------------ transactions
+
+    def fill(self, database: Database) -> None:
+        """Store what the tests below change."""
+        for key in (b"a", b"b", b"c"):
+            database.set(key, b"before", NOW)
+
+    def change(self, database: Database) -> None:
+        """Change records in every way there is."""
+        database.set(b"a", b"1", NEVER)
+        database.set(b"a", b"2", NOW + 5)
+        database.remove(b"b", NOW)
+        database.add(b"b", b"again", NEVER, NOW)
+        database.set_bulk([(b"new", b"n", NEVER), (b"c", b"", NEVER)])
+        database.remove_bulk([b"c", b"missing"], NOW)
+        database.increment(b"number", 1, 0, NEVER, NOW)
+
+    def contents(self, database: Database) -> tuple[dict[bytes, tuple[bytes, int]], int, int]:
+        """Return what is stored, dead records included, and what the database says of it."""
+        records = {key: database.read(key) for key in list(database.keys())}
+        return records, database.count(), database.sweep(NOW + 1, 0)
+
+    def test_a_transaction_stays(self, database: Database) -> None:
+        """What a transaction writes is there when it has ended."""
+        self.fill(database)
+        with database.transaction():
+            self.change(database)
+            assert database.get(b"a", NOW) == (b"2", NOW + 5)
+        records, count, _ = self.contents(database)
+        assert sorted(records) == [b"a", b"b", b"new", b"number"]
+        assert count == 4
+
+    @pytest.mark.parametrize("clear", [False, True])
+    def test_an_error_undoes_a_transaction(self, database: Database, clear: bool) -> None:
+        """Left by an exception, a transaction leaves everything as it was, times included."""
+        self.fill(database)
+        before = self.contents(database)
+        with pytest.raises(Rollback), database.transaction():
+            self.change(database)
+            if clear:
+                database.clear()
+                database.set(b"late", b"", NEVER)
+            with database.transaction():
+                database.set(b"inner", b"", NEVER)
+            raise Rollback
+        assert self.contents(database) == before
+        assert database.sweep(NOW + 1, 100) == 3
+        database.set(b"after", b"", NEVER)
+        assert database.count() == 1
