@@ -169,7 +169,8 @@ class DatabaseMethods(ProcedureMethods):
     def ulog_list(self) -> list[LogFile]:
         """List the files of the server's update log, the oldest first.
 
-        :return: ``(path, size in bytes, local time of the last entry)``, a naive ``datetime``.
+        :return: ``(path, size in bytes, local time of the last entry)``. That is a naive
+            ``datetime``, in 1970 if there is no entry yet.
         :raises ServerError: if the server keeps no update log.
         """
         return log_files(self._executor.run(administration.ulog_list()))
