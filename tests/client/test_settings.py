@@ -27,7 +27,7 @@ def another(kt: KyotoTycoon, **options: Any) -> KyotoTycoon:
         (None, "\u00e4", "\u00e4".encode()),
         (KT_BINARY, "text", b"text"),
         (KT_NONE, b"\xff", b"\xff"),
-        (KT_JSON, {"a": [1, None, "\u00e4"]}, '{"a":[1,null,"\u00e4"]}'.encode()),
+        (KT_JSON, {"a": [1, None, "\u00e4"]}, b'{"a":[1,null,"\\u00e4"]}'),
         (KT_MSGPACK, {"a": [1, None, b"\xff"]}, b"\x81\xa1a\x93\x01\xc0\xc4\x01\xff"),
         (KT_PICKLE, {"a": {1, 2}}, None),
     ],
