@@ -15,7 +15,7 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-pytest_plugins = ["tests.support.servers"]
+pytest_plugins = ["tests.support.ktserver", "tests.support.servers"]
 
 
 def pytest_collection_finish() -> None:

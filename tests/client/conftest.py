@@ -1,12 +1,11 @@
 """Fixtures of this folder."""
 
-import shutil
-
 import pytest
 
 from tests.support.aio import run, run_one
 from tests.support.clients import any_client_for, client_for
 from tests.support.databases import two_databases
+from tests.support.ktserver import need_ktserver
 
 __all__ = ["any_client_for", "client_for", "needs_ktserver", "run", "run_one", "two_databases"]
 
@@ -14,5 +13,4 @@ __all__ = ["any_client_for", "client_for", "needs_ktserver", "run", "run_one", "
 @pytest.fixture(scope="session")
 def needs_ktserver() -> None:
     """Skip what only a real server can do where there is none."""
-    if not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    need_ktserver()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -14,6 +13,7 @@ import pytest
 from kt_cache import KT_JSON, NEVER, EmbeddedServer, KyotoTycoon
 from kt_cache.errors import ConfigError, EncodeError, ServerError
 from kt_cache.lua import SCRIPT
+from tests.support.ktserver import need_ktserver
 
 OURS = Path(__file__).parents[1] / "data" / "lua" / "client.lua"
 A_DAY = 86_400  # seconds
@@ -24,8 +24,8 @@ LATE = 3  # seconds by which a time that was given relative may differ
 @pytest.fixture(scope="module", params=["included", "ktserver"])
 def scripted(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
     """Each kind of server in turn, with both scripts and two databases."""
-    if request.param == "ktserver" and not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    if request.param == "ktserver":
+        need_ktserver()
     both = request.getfixturevalue("tmp_path_factory").mktemp("lua") / "both.lua"
     both.write_text(SCRIPT.read_text() + OURS.read_text())
     arguments = ["-scr", str(both), "%"]

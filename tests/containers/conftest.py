@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from kt_cache import AsyncKyotoTycoon, EmbeddedServer, KyotoTycoon, containers
 from kt_cache.lua import SCRIPT
 from tests.support.aio import Awaited, resting_loop
+from tests.support.ktserver import need_ktserver
 from tests.support.ukt import need_ukt, ukt_script
 
 Make = Callable[..., Any]
@@ -25,8 +25,8 @@ def running(kind: str, script: Path | None, *databases: str) -> Iterator[Embedde
     """Run a server of that kind with databases in memory and a script."""
     if script is None:
         need_ukt()
-    if kind == "ktserver" and not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    if kind == "ktserver":
+        need_ktserver()
     *others, last = databases
     arguments = ["-scr", str(script), *others]
     with EmbeddedServer(kind, database=last, server_args=arguments, quiet=True) as server:

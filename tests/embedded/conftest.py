@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
+
+from tests.support.ktserver import need_ktserver
 
 
 @pytest.fixture(params=["included", "ktserver"])
 def kind(request: pytest.FixtureRequest) -> str:
     """Each kind of server in turn, as the ``server`` argument."""
-    if request.param == "ktserver" and not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    if request.param == "ktserver":
+        need_ktserver()
     return str(request.param)

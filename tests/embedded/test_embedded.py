@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -19,6 +18,7 @@ import pytest
 from kt_cache import KT_JSON, EmbeddedServer, KTError, KyotoTycoon
 from kt_cache.errors import ConfigError, ConnectError
 from tests.embedded.processes import command_line, is_alive, listens
+from tests.support.ktserver import need_ktserver
 from tests.support.peers import until
 from tests.support.programs import ROOT, run_program
 
@@ -209,9 +209,7 @@ def test_our_own_files(tmp_path: Path, server: str) -> None:
 
 def test_a_path_to_a_program(tmp_path: Path) -> None:
     """``server`` may be a path; a database called ``-`` is not taken for an option."""
-    program = shutil.which("ktserver")
-    if not program:
-        pytest.skip("no ktserver on PATH")
+    program = need_ktserver()
     copy = tmp_path / "my server"
     copy.symlink_to(program)
     with EmbeddedServer(str(copy), database="-", quiet=True) as server:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import random
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pymemcache.client.base import Client as MemcacheClient
 from kt_cache import EmbeddedServer, KyotoTycoon, MemcachePacker, SimpleMemcachePacker
 from kt_cache.errors import ConfigError, DecodeError, EncodeError
 from kt_cache.serializers import get_serializer
+from tests.support.ktserver import need_ktserver
 
 FLAGS = st.integers(0, 2**32 - 1)
 
@@ -148,9 +148,7 @@ def wait_until_open(port: int) -> None:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[KyotoTycoon, MemcacheClient]]:
     """Give two clients of one ktserver: ours, and one of the memcached protocol."""
-    program = shutil.which("ktserver")
-    if program is None:
-        pytest.skip("no ktserver on PATH")
+    program = need_ktserver()
     plug_in = Path(program).resolve().parents[1] / "libexec" / "ktplugservmemc.so"
     if not plug_in.exists():
         pytest.skip("this ktserver has no memcached plug-in")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kt_cache.lua import SCRIPT
+from tests.support.ktserver import need_ktserver
 from tests.support.process import ROOT
 from tests.support.ukt import need_ukt, ukt_script
 
@@ -53,8 +53,7 @@ def launcher(tmp_path: Path) -> Path:
 @pytest.fixture
 def needs_ktserver() -> None:
     """Skip where there is no real server."""
-    if not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    need_ktserver()
 
 
 def leave_out(names: list[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from kt_cache.errors import DecodeError
 from kt_cache.protocol.lua_dump import dump_array, dump_map, load_array, load_map
 from kt_cache.protocol.varint import decode_varint, encode_varint
 from tests.protocol.strategies import maps
+from tests.support.ktserver import need_ktserver
 
 LOADERS = """
 local kt = __kyototycoon__
@@ -39,8 +39,7 @@ noise = st.lists(st.sampled_from([0, 1, 2, 3, 65, 127]), max_size=24).map(bytes)
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KyotoTycoon]:
     """A client of the reference server with functions that load and dump."""
-    if not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    need_ktserver()
     script: Path = tmp_path_factory.mktemp("lua") / "loaders.lua"
     script.write_text(LOADERS)
     with EmbeddedServer("ktserver", server_args=["-scr", str(script)], quiet=True) as server:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from kt_cache import EmbeddedServer, KyotoTycoon
+from tests.support.ktserver import need_ktserver
 
 
 def _running(kind: str) -> Iterator[EmbeddedServer]:
-    if kind == "ktserver" and not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    if kind == "ktserver":
+        need_ktserver()
     with EmbeddedServer(kind, database="*", quiet=True) as server:
         yield server
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kt_cache import EmbeddedServer
+from tests.support.ktserver import need_ktserver
 
 DATA = Path(__file__).parents[2] / "data" / "lua"
 SERVERS = ["included", "ktserver"]
@@ -20,8 +20,8 @@ Start = Callable[..., AbstractContextManager[EmbeddedServer]]
 @contextmanager
 def scripted(kind: str, *scripts: Path, words: tuple[str, ...] = ()) -> Iterator[EmbeddedServer]:
     """Run a server with scripts, an ordered database (0) and a hash (1)."""
-    if kind == "ktserver" and not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    if kind == "ktserver":
+        need_ktserver()
     arguments = [word for script in scripts for word in ("-scr", str(script))]
     with EmbeddedServer(
         kind, database="*", server_args=[*arguments, *words, "%"], quiet=True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from kt_cache import EmbeddedServer
 from tests.server.lua.conftest import DATA, scripted
 from tests.server.lua.evaluation import evaluate
+from tests.support.ktserver import need_ktserver
 
 Servers = tuple[EmbeddedServer, EmbeddedServer]
 
@@ -31,8 +31,7 @@ forms = st.lists(
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
     """The included server and the real one."""
-    if not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    need_ktserver()
     script = DATA / "evaluate.lua"
     with scripted("included", script) as ours, scripted("ktserver", script) as theirs:
         yield ours, theirs
