@@ -10,6 +10,7 @@ local ceil, floor = math.ceil, math.floor
 setfenv(1, {})
 
 local calls = {}
+local output_text = texts.output
 
 local CHUNK = 200 -- values handed to the host at once
 local ROW = 128 -- bytes that a row of output takes up besides its name and value
@@ -42,7 +43,9 @@ end
 local function list_output(outmap)
   local items, count, size = {}, 0, 0
   for key, value in next, outmap do
-    key, value = texts.output(key), texts.output(value)
+    if type(key) ~= "string" or type(value) ~= "string" then
+      key, value = output_text(key), output_text(value)
+    end
     if key and value then
       items[count + 1], items[count + 2] = key, value
       count = count + 2
@@ -93,10 +96,8 @@ function calls.start(number, name, ...)
   input = nil
   local f = rawget(environment, name)
   if type(f) ~= "function" or library[f] then return "missing" end
-  for index = 1, select("#", ...), 2 do
-    local key, value = select(index, ...)
-    inmap[key] = value
-  end
+  local items = {...}
+  for index = 1, #items, 2 do inmap[items[index]] = items[index + 1] end
   local call = {number = number, time_left = limits.time, outmap = {}}
   call.worker = idle[#idle] or threads.new_worker(work)
   idle[#idle] = nil

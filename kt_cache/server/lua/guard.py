@@ -9,9 +9,10 @@ there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from functools import wraps
+from itertools import islice
 from typing import Any, TypeAlias
 
 from kt_cache.errors import NotSupported, StorageError
@@ -74,7 +75,7 @@ class Guard:
 
     def __init__(self, has_room: Callable[[int], bool]) -> None:
         self._has_room = has_room
-        self._rest: list[Any] = []
+        self._rest: Iterator[Any] = iter(())
         self._collected: list[Any] = []
 
     def protect(self, function: Callable[..., object]) -> Callable[..., Answer]:
@@ -87,8 +88,8 @@ class Guard:
                 if isinstance(result, tuple):
                     return self._check((0, *result))
                 if isinstance(result, list):
-                    self._rest = result
-                    return self._check((0, *self._take()))
+                    self._rest = iter(result)
+                    return self._take()
                 return self._check((0, result))
             except DatabaseFailure as failure:
                 return (int(failure.code), failure.message)
@@ -102,12 +103,16 @@ class Guard:
             except Exception:  # noqa: BLE001 - Lua would be handed the exception itself
                 _log.exception("a function for scripts failed")
                 return (_RAISE, b"internal error; the server's log says more")
+            finally:
+                if self._collected:  # a function that failed did not take it
+                    self._collected = []
 
         return protected
 
-    def collect(self, *values: Any) -> None:
+    def collect(self, *values: Any) -> Answer:
         """Take in a part of a list; the function that is called next takes the list."""
         self._collected += values
+        return (0,)
 
     def collected(self) -> list[Any]:
         """Return what was taken in, and forget it."""
@@ -116,12 +121,13 @@ class Guard:
 
     def more(self) -> Answer:
         """Return the next values of the list that was returned last."""
-        return self._take()
+        try:
+            return self._take()
+        except LuaFailure as failure:
+            return (_RAISE, failure.message)
 
     def _take(self) -> Answer:
-        taken = tuple(self._rest[:CHUNK])
-        self._rest = self._rest[CHUNK:]
-        return taken
+        return self._check((0, *islice(self._rest, CHUNK)))
 
     def _check(self, answer: Answer) -> Answer:
         for value in answer:

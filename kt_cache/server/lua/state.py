@@ -99,7 +99,7 @@ class LuaState:
         if source.startswith(b"\x1b"):
             raise ConfigError(f"script {name!r} is compiled Lua; give its source")
         message = self._calls["load"](source, b"@" + name.encode())
-        self._release()
+        self._functions.abort_transactions()
         if message is not None:
             raise ConfigError(f"script {name!r}: {_readable(message)}")
 
@@ -108,12 +108,15 @@ class LuaState:
 
         :return: how it ended, or the call's number and how long it sleeps.
         """
+        self.is_full()  # collects what a call left that ran out of memory: arguments need room
         flat = [item for pair in pairs for item in pair]
         size = sum(map(len, flat))
         if size > _SMALL and not self._has_room(size):
             _log.error("script %s: the input does not fit into its memory", _readable(name))
             return FAILED
         self._next_number += 1
+        if len(flat) <= CHUNK:
+            return self._run("start", self._next_number, name, *flat)
         for first in range(CHUNK, len(flat), CHUNK):
             self._calls["add_input"](*flat[first : first + CHUNK])
         return self._run("start", self._next_number, name, *flat[:CHUNK])
@@ -134,8 +137,6 @@ class LuaState:
         return bool(self._runtime.get_memory_used() > self._full)
 
     def _run(self, how: str, number: int, *args: bytes) -> Outcome | tuple[int, Sleep]:
-        self._guard.collected()  # left there by a call that was stopped
-        self.is_full()  # collects what a call left that ran out of memory: no room for arguments
         try:
             result = self._calls[how](number, *args)
         except self._lua_error as error:  # memory ran out where no script could have caught it
@@ -143,11 +144,13 @@ class LuaState:
         kind, *rest = result if isinstance(result, tuple) else (result,)
         if kind == b"sleeping":
             return number, Sleep(rest[0])
-        self._release()
+        if self._functions.abort_transactions():
+            _log.error("a script left a transaction open; it was undone")
         if kind == b"done":
             return self._take_output(*rest)
         if kind == b"missing":
             return Outcome(ReturnCode.NOT_IMPLEMENTED, [])
+        self._guard.collected()  # what the call had handed over when it was stopped
         _log.error("a script failed: %s", _readable(rest[0]))
         return FAILED
 
@@ -160,10 +163,6 @@ class LuaState:
                 left -= len(more)
             items = tuple(output)
         return Outcome(int(code), list(zip(items[::2], items[1::2], strict=True)))
-
-    def _release(self) -> None:
-        if self._functions.abort_transactions():
-            _log.error("a script left a transaction open; it was undone")
 
     # ------------------------------------------------------------ what Lua is given
 
@@ -199,7 +198,6 @@ class LuaState:
         functions: dict[str, Callable[..., Any]] = {
             **FUNCTIONS,
             **self._functions.functions(),
-            "collect": self._guard.collect,
             "codec": lambda mode, data: FUNCTIONS["codec"](mode, data, self._limits.memory),
             "database": self._database,
             "dump_array": lambda *items: dump_array((*self._guard.collected(), *items)),
@@ -211,7 +209,7 @@ class LuaState:
         protected = {
             name.encode(): self._guard.protect(function) for name, function in functions.items()
         }
-        return {**protected, b"more": self._guard.more}
+        return {**protected, b"collect": self._guard.collect, b"more": self._guard.more}
 
     def _database(self, index: int) -> tuple[Database, bytes]:
         database = self._databases[index - 1]

@@ -11,13 +11,17 @@ local enter_host = threads.enter_host
 
 local transfer = {}
 
+local function checked(code, ...)
+  if code ~= 0 then error((...), 0) end
+  return ...
+end
+
 -- Returns the end of an array, to be given to a function of the host; the host has the rest by then.
 function transfer.give(items, count)
   local first = 1
   while count - first >= ARGUMENTS do
     enter_host()
-    local code, message = host.collect(unpack(items, first, first + ARGUMENTS - 1))
-    if code ~= 0 then error(message, 0) end
+    checked(host.collect(unpack(items, first, first + ARGUMENTS - 1)))
     first = first + ARGUMENTS
   end
   return unpack(items, first, count)
@@ -30,7 +34,7 @@ function transfer.list(...)
   local arrived = count
   while arrived == CHUNK do
     enter_host()
-    local items = {host.more()}
+    local items = {checked(host.more())}
     arrived = #items
     for index = 1, arrived do list[count + index] = items[index] end
     count = count + arrived
