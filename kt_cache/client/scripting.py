@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from kt_cache.errors import ConfigError, ServerError
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, ExpireTime, to_wire
-from kt_cache.serializers import encode_key
+from kt_cache.serializers import encode_keys
 
 __all__ = ["moments", "relative_input", "script_error", "touch_input"]
 
@@ -34,11 +34,11 @@ def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
 
 
 def _for_each(db: int, keys: Iterable[str | bytes], number: int) -> Pairs:
-    text = b"%d" % number
-    pairs = [(encode_key(key), text) for key in keys]
-    if any(key == b"db" for key, _ in pairs):
+    names = encode_keys(list(keys))
+    if b"db" in names:
         raise ConfigError('the script takes a record called "db" for the database index')
-    return [(b"db", b"%d" % db), *pairs]
+    text = b"%d" % number
+    return [(b"db", b"%d" % db), *[(name, text) for name in names]]
 
 
 def moments(output: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, int]]:

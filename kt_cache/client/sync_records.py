@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kt_cache.client import records
-from kt_cache.client.base import ClientBase
+from kt_cache.client.base import ClientBase, as_bytes
 from kt_cache.client.executor import Executor
 from kt_cache.errors import KTError
-from kt_cache.protocol.expiry import ExpireTime, to_wire
+from kt_cache.protocol.expiry import NEVER_GIVEN, ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
 __all__ = ["RecordMethods"]
@@ -108,10 +108,16 @@ class RecordMethods(ClientBase):
         :raises NoSuchDatabase: if the server has no database of that index.
         :raises EncodeError: if the serializer cannot encode the value.
         """
-        data = self._encoded(key, value, encode_value)
-        xt = to_wire(expire_time)
+        encode = self.encode_value if encode_value else as_bytes  # as _encoded does
+        try:
+            data = encode(value)
+        except KTError as error:
+            error.add_context(key=key)
+            raise
+        index = self.default_db if db is None else db
+        xt = NEVER_GIVEN if expire_time is None else to_wire(expire_time)
         return self._executor.run(
-            records.set_one(self._db(db), encode_key(key), data, xt, no_reply=no_reply)
+            records.set_one(index, encode_key(key), data, xt, no_reply=no_reply)
         )
 
     def set_bytes(
@@ -174,7 +180,8 @@ class RecordMethods(ClientBase):
 
         :return: 1 if there was one, else 0; ``None`` with ``no_reply``.
         """
-        return self._executor.run(records.remove(self._db(db), encode_key(key), no_reply=no_reply))
+        index = self.default_db if db is None else db
+        return self._executor.run(records.remove(index, encode_key(key), no_reply=no_reply))
 
     def remove_bulk(
         self, keys: Iterable[Key], db: int | None = None, no_reply: bool = False

@@ -39,6 +39,8 @@ Found = tuple[int, bytes, bytes, int]
 """Database index, key, value, absolute xt: a bare tuple, as there is one for every record."""
 
 _ONE_FOUND = Struct(">BI2xIIq")
+_REMOVED_ONE = REPLY_HEAD.pack(REMOVE_BULK, 1)
+_REMOVED_NONE = REPLY_HEAD.pack(REMOVE_BULK, 0)
 _FOUND_NONE = REPLY_HEAD.pack(GET_BULK, 0)
 _ONE_FOUND_SIZE = _ONE_FOUND.size
 _unpack_one_found = _ONE_FOUND.unpack_from
@@ -72,6 +74,11 @@ def decode_set_reply(data: Buffer, end: int) -> int | Incomplete:
 
 def decode_remove_reply(data: Buffer, end: int) -> int | Incomplete:
     """Decode a remove_bulk reply: the number of records removed."""
+    if end == REPLY_HEAD.size:
+        if data == _REMOVED_ONE:
+            return 1
+        if data == _REMOVED_NONE:
+            return 0
     return _decode_count(REMOVE_BULK, data, end)
 
 

@@ -42,9 +42,12 @@ def encode_script(
 
 
 def _join_pairs(parts: list[bytes], pairs: Iterable[Pair], limits: Limits) -> bytes:
+    pack, most_key, most_value = _PAIR.pack, limits.key, limits.value
     for key, value in pairs:
-        limits.check_record(len(key), len(value))
-        parts += (_PAIR.pack(len(key), len(value)), key, value)
+        size, length = len(key), len(value)
+        if size > most_key or length > most_value:
+            limits.check_record(size, length)
+        parts += (pack(size, length), key, value)
     return b"".join(parts)
 
 
