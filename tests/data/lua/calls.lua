@@ -9,6 +9,11 @@ function count(inmap, outmap)
   outmap.count = calls
 end
 
+-- Counts in the database: a real server has one set of variables per thread.
+function bump(inmap, outmap)
+  outmap.count = kt.db:increment("count", 1)
+end
+
 function echo(inmap, outmap)
   for key, value in pairs(inmap) do outmap[key] = value end
 end
