@@ -10,6 +10,8 @@ local byte, concat, rep = string.byte, table.concat, string.rep
 local io, os, globals = io, os, _G
 setfenv(1, {})
 
+local LONGEST_PATTERN = 5000 -- bytes
+
 local environment = {}
 
 local function copy(names)
@@ -47,6 +49,18 @@ function environment.string.rep(text, count)
   if size > limits.memory then error("not enough memory", 0) end
   return rep(text, count)
 end
+
+-- Matching recurses with the length of the pattern, and the stack it does so on is the process's.
+for _, name in ipairs({"find", "match", "gmatch", "gsub"}) do
+  local original = environment.string[name]
+  environment.string[name] = function(text, pattern, third, plain, ...)
+    if type(pattern) == "string" and #pattern > LONGEST_PATTERN and not (name == "find" and plain) then
+      error("pattern too long", 2)
+    end
+    return original(text, pattern, third, plain, ...)
+  end
+end
+environment.string.gfind = environment.string.gmatch
 
 getmetatable("").__index = environment.string
 

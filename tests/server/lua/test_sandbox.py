@@ -50,6 +50,14 @@ end
 return counts.userdata, counts.bad, counts["function"] > 100
 """
 
+LONG_PATTERNS = """
+local pattern = ("a*"):rep(500000)
+for _, name in ipairs({"find", "match", "gmatch", "gsub"}) do
+  if pcall(string[name], "a", pattern, "") then return name end
+end
+return string.find(pattern, pattern, 1, true)
+"""
+
 
 @pytest.mark.parametrize(
     "line",
@@ -89,6 +97,10 @@ def test_nothing_of_python_can_be_reached(included_evaluator: EmbeddedServer) ->
         ),
         ("collectgarbage('stop') return collectgarbage('setpause', 1000)", "true 0"),
         ("return #debug.traceback('x') > 0, debug.traceback('only')", None),
+        (
+            LONG_PATTERNS,
+            "true 1 1000000",
+        ),
         ("setfenv(0, {}) return type(loadstring('return _G')), kt ~= nil", 'true "function" true'),
     ],
 )
