@@ -108,6 +108,14 @@ OTHERS = {
     "connect": "below",
     "close_all": "with the pool",
     "set_database": "below",
+    **dict.fromkeys(
+        ["Hash", "List", "Queue", "Schedule", "Set", "SignalQueue"],
+        "with either client in tests/containers",
+    ),
+    **dict.fromkeys(
+        ["serialize_dict", "serialize_list", "deserialize_dict", "deserialize_list"],
+        "the same functions, which ask nobody",
+    ),
 }
 
 
