@@ -1,6 +1,6 @@
 -- The class Error, and the last error of each database.
 
-local setmetatable, type = setmetatable, type
+local setmetatable = setmetatable
 setfenv(1, {})
 
 local NAMES = {

@@ -2,7 +2,7 @@
 
 local threads, texts, transfer, databases, host = ...
 
-local next, select, tonumber, type = next, select, tonumber, type
+local select, tonumber, type = select, tonumber, type
 setfenv(1, {})
 
 local methods, open, answer = databases.methods, databases.open, databases.answer

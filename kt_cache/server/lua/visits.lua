@@ -9,28 +9,31 @@ setfenv(1, {})
 local methods, open, answer = databases.methods, databases.open, databases.answer
 local invalid, handles = databases.invalid, databases.handles
 local argument, enter_host = texts.argument, threads.enter_host
-local LOGIC = errors.class.LOGIC
+local LOGIC, NOREC = errors.class.LOGIC, errors.class.NOREC
 
 -------------------------------------------------------------------- visitors
 
--- Shows a visitor a record and carries out what it answers.
+-- Shows a visitor a record and carries out what it answers; returns whether that was done.
 local function visit(handle, visitor, writable, key, value, xt)
   local new, new_xt = visitors.show(visitor, key, value, xt)
-  if not writable or new == nil then return end
+  if not writable or new == nil then return true end
   enter_host()
-  if new == visitors.REMOVE then
-    if value then return answer(handle, nil, host.delete(handle, key)) end
-    return
+  if new ~= visitors.REMOVE then
+    return answer(handle, false, host.write(handle, key, new, new_xt, xt))
   end
-  return answer(handle, nil, host.write(handle, key, new, new_xt, xt))
+  return not value or answer(handle, false, host.delete(handle, key))
 end
 
 databases.visit = visit
 
 local function accept(handle, key, visitor, writable)
   local code, value, xt = host.get(handle, key)
-  if code < 0 then error(value, 0) end
-  visit(handle, visitor, writable, key, code == 0 and value or nil, code == 0 and xt or nil)
+  if code == NOREC then
+    value, xt = nil, nil
+  elseif code ~= 0 then
+    return answer(handle, false, code, value)
+  end
+  return visit(handle, visitor, writable, key, value, xt)
 end
 
 local function is_writable(writable)
@@ -41,8 +44,7 @@ function methods:accept(key, visitor, writable, ...)
   local handle = open("db_accept", self, ...)
   key = argument(key)
   if not key or not visitors.is_visitor(visitor) then invalid("db_accept") end
-  accept(handle, key, visitor, is_writable(writable))
-  return true
+  return accept(handle, key, visitor, is_writable(writable))
 end
 
 function methods:accept_bulk(keys, visitor, writable, ...)
@@ -50,30 +52,32 @@ function methods:accept_bulk(keys, visitor, writable, ...)
   if type(keys) ~= "table" or not visitors.is_visitor(visitor) then invalid("db_accept_bulk") end
   writable = is_writable(writable)
   visitors.tell(visitor, "visit_before")
+  local done = true
   for index = 1, #keys do
     local key = argument(keys[index])
     if key then
       enter_host()
-      accept(handle, key, visitor, writable)
+      done = accept(handle, key, visitor, writable) and done
     end
   end
   visitors.tell(visitor, "visit_after")
-  return true
+  return done
 end
 
--- Walks over the records of a database: each(key, value, xt) until it returns false.
+-- Walks over the records of a database: each(key, value, xt), until it returns false. Returns whether
+-- the walk came to the end.
 local function walk(handle, each)
   local cursor = answer(handle, nil, host.open_cursor(handle))
-  if not cursor then return end
+  if not cursor then return false end
   host.jump(cursor) -- if there is a record
   threads.check_limits()
-  while true do
-    local code, key, value, xt = host.read(cursor, true)
-    if code < 0 then error(key, 0) end
-    if code > 0 or each(key, value, xt) == false then break end
+  local code, key, value, xt = host.read(cursor, true)
+  while code == 0 and each(key, value, xt) do
     enter_host()
+    code, key, value, xt = host.read(cursor, true)
   end
   host.close_cursor(cursor)
+  return code == NOREC or code ~= 0 and answer(handle, false, code, key)
 end
 
 function methods:iterate(visitor, writable, ...)
@@ -81,39 +85,36 @@ function methods:iterate(visitor, writable, ...)
   if not visitors.is_visitor(visitor) then invalid("db_iterate") end
   writable = is_writable(writable)
   visitors.tell(visitor, "visit_before")
-  walk(handle, function(key, value, xt)
-    visit(handle, visitor, writable, key, value, xt)
+  local done = walk(handle, function(key, value, xt)
+    return visit(handle, visitor, writable, key, value, xt)
   end)
   visitors.tell(visitor, "visit_after")
-  return true
+  return done
 end
 
 -------------------------------------------------------------------- merging
 
+-- What becomes of a record: its value, or nil to leave the other database's as it is.
 local merge_modes = {
-  [0] = function() return true end, -- MSET
-  function(exists) return not exists end, -- MADD
-  function(exists) return exists end, -- MREPLACE
-  function() return true end, -- MAPPEND
+  [0] = function(_, value) return value end, -- MSET
+  function(old, value) return not old and value end, -- MADD
+  function(old, value) return old and value end, -- MREPLACE
+  function(old, value) return (old or "") .. value end, -- MAPPEND
 }
 
 function methods:merge(sources, mode, ...)
   local handle = open("db_merge", self, ...)
   if type(sources) ~= "table" then invalid("db_merge") end
-  mode = tonumber(mode) or 0
-  local is_to_write = merge_modes[mode] or merge_modes[0]
+  local choose = merge_modes[tonumber(mode) or 0] or merge_modes[0]
+  local function take(key, value, xt)
+    local code, old = host.get(handle, key)
+    if code ~= 0 and code ~= NOREC then return answer(handle, false, code, old) end
+    local new = choose(code == 0 and old or nil, value)
+    return not new or answer(handle, false, host.write(handle, key, new, nil, xt))
+  end
   for index = 1, #sources do
     local source = handles[sources[index]]
-    if source and source ~= handle then
-      walk(source, function(key, value, xt)
-        local code, old = host.get(handle, key)
-        if code < 0 then error(old, 0) end
-        if is_to_write(code == 0) then
-          if mode == 3 and code == 0 then value = old .. value end
-          answer(handle, nil, host.write(handle, key, value, nil, xt))
-        end
-      end)
-    end
+    if source and source ~= handle and not walk(source, take) then return false end
   end
   return true
 end
@@ -165,10 +166,7 @@ function methods:mapreduce(map, reduce, _, _, _, _, _, log, process, ...)
   local collection = new_collection()
   local mapped = call(log, "map", "started") and call(process, collection.emit)
   if mapped then
-    walk(handle, function(key, value)
-      mapped = call(map, key, value, collection.emit)
-      return mapped
-    end)
+    mapped = walk(handle, function(key, value) return call(map, key, value, collection.emit) end)
     if not mapped then errors.note(handle, LOGIC, "checker failed") end
   end
   return mapped
