@@ -328,7 +328,7 @@ class TestUnreadableRecords:
 def test_json_is_compact_text():
     """JSON values are readable for other programs behind the format byte."""
     payload = Codec(KT_JSON).encode({"ä": [1, None]})
-    assert payload == b"\x82" + '{"ä":[1,null]}'.encode()
+    assert payload == b"\x82" + rb'{"\u00e4":[1,null]}'
     assert json.loads(payload[1:]) == {"ä": [1, None]}
 
 
