@@ -8,7 +8,9 @@ ends with its standard input.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
+from importlib.util import find_spec
 from typing import cast
 
 from kt_cache.protocol.binary import (
@@ -83,4 +85,7 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    # On the loop that the included server would take.
+    loop = importlib.import_module("uvloop" if find_spec("uvloop") else "asyncio").new_event_loop()
+    loop.run_until_complete(serve())
+    loop.close()

@@ -103,7 +103,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_script_arguments(parser)
     _add_log_arguments(parser)
     add("--quiet", action="store_true", help="do not say where the server listens")
-    add("--uvloop", action="store_true", help="run on uvloop, which must be installed")
+    add(
+        "--loop",
+        choices=("auto", "asyncio", "uvloop"),
+        default="auto",
+        help="the event loop to run on: uvloop is faster, and taken if it is installed",
+    )
     add(
         "--exit-with-stdin",
         action="store_true",
@@ -167,7 +172,7 @@ def run_server(arguments: argparse.Namespace) -> int:
         if arguments.threads is not None:
             _log.info("-th is ignored: one thread serves all connections")
         options = _read_options(arguments)
-        loop = _new_event_loop(uvloop=arguments.uvloop)
+        loop = _new_event_loop(arguments.loop)
         try:
             loop.run_until_complete(_serve(options, arguments))
         finally:
@@ -210,14 +215,16 @@ def _read_options(arguments: argparse.Namespace) -> ServerOptions:
     )
 
 
-def _new_event_loop(*, uvloop: bool) -> asyncio.AbstractEventLoop:
-    if not uvloop:
+def _new_event_loop(kind: str) -> asyncio.AbstractEventLoop:
+    if kind == "asyncio":
         return asyncio.new_event_loop()
     try:
         from uvloop import new_event_loop  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
+        if kind == "auto":
+            return asyncio.new_event_loop()
         raise NotSupported(
-            "--uvloop needs the package uvloop: install kt-cache with the extra [server]"
+            "--loop uvloop needs the package uvloop: install kt-cache with the extra [server]"
         ) from error
     return new_event_loop()
 

@@ -88,7 +88,7 @@ def test_a_body_that_does_not_go_on_is_a_bad_request() -> None:
         assert connection.read_rest() == b""
 
 
-@pytest.mark.parametrize("words", [(), ("--uvloop",)])
+@pytest.mark.parametrize("words", [("--loop", "asyncio"), ("--loop", "uvloop")])
 def test_replies_nobody_reads_do_not_pile_up(words: tuple[str, ...]) -> None:
     """The requests behind them wait; when the client reads, all replies come, in order."""
     with IncludedServer(*words) as server:

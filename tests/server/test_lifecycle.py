@@ -43,7 +43,7 @@ def hangup() -> Iterator[Callable[[signal.Handlers], object]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("words", [(), ("--uvloop",)])
+@pytest.mark.parametrize("words", [("--loop", "asyncio"), ("--loop", "uvloop")])
 def test_signals_stop_it_cleanly(
     number: signal.Signals,
     words: tuple[str, ...],

@@ -117,5 +117,5 @@ def test_missing_uvloop_is_named(
     from kt_cache.cli import main
 
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert main(["serve", "--uvloop", "--log-level", "none"]) == 1
+    assert main(["serve", "--loop", "uvloop", "--log-level", "none"]) == 1
     assert "the extra [server]" in capsys.readouterr().err

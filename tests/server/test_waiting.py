@@ -153,7 +153,7 @@ def test_the_connection_ends_behind_the_reply_if_asked(
         assert (status, headers["connection"], waiter.read_rest()) == (200, "close", b"")
 
 
-@pytest.mark.parametrize("words", [(), ("--uvloop",)])
+@pytest.mark.parametrize("words", [("--loop", "asyncio"), ("--loop", "uvloop")])
 def test_waits_end_when_the_server_stops(words: tuple[str, ...]) -> None:
     """With 503, and what was sent behind them is answered; nothing is logged."""
     with IncludedServer("--log-level", "error", *words) as server, server.connect() as connection:
