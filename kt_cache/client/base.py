@@ -169,13 +169,6 @@ class ClientBase:
         keys, values = zip(*pairs, strict=True)
         return self._decoded_all(keys, values, decode_values)
 
-    def _decoded_found(self, found: Collection[Found], decode_values: bool) -> dict[Any, Any]:
-        """Return a dictionary of the keys and values of records."""
-        if not found:
-            return {}
-        _, keys, values, _ = zip(*found, strict=True)
-        return self._decoded_all(keys, values, decode_values)
-
     def _decoded_all(
         self, keys: Sequence[bytes], values: Sequence[bytes], decode_values: bool
     ) -> dict[Any, Any]:
@@ -197,4 +190,5 @@ class ClientBase:
 
     @staticmethod
     def _keys(keys: Iterable[str | bytes]) -> list[bytes]:
-        return encode_keys(keys if isinstance(keys, list | tuple) else list(keys))
+        # Those that can be gone through twice as they are.
+        return encode_keys(keys if isinstance(keys, (list, tuple, dict)) else list(keys))

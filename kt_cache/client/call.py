@@ -195,6 +195,8 @@ def field(reply: RpcReply, name: bytes) -> bytes:
 
 def number(reply: RpcReply, name: bytes = b"num") -> int:
     """Return one output that is a whole number."""
+    if reply.status == 200 and reply.rows.get(name, b"").isdigit():  # as nearly always
+        return int(reply.rows[name])
     try:
         return int(field(reply, name))
     except ValueError:

@@ -37,11 +37,11 @@ def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Found]]:
     return "get_bulk", binary.encode_get(keys), decoder(), True, None, decoder
 
 
-def get_many(db: int, keys: Sequence[bytes]) -> Command[list[binary.Found]]:
-    """Read the records of one database, as :func:`get_bulk`."""
+def get_many(db: int, keys: Sequence[bytes]) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
+    """Read records of one database: the keys of those found, in order, and their values."""
 
-    def decoder() -> binary.GetReplyDecoder:
-        return binary.GetReplyDecoder(len(keys))
+    def decoder() -> binary.PairsDecoder:
+        return binary.PairsDecoder(len(keys))
 
     return "get_bulk", binary.encode_get_many(db, keys), decoder(), True, None, decoder
 

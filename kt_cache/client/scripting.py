@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kt_cache.errors import ConfigError, ServerError
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, ExpireTime, to_wire
 from kt_cache.serializers import encode_keys
 
-__all__ = ["moments", "relative_input", "script_error", "touch_input"]
+__all__ = [
+    "moment",
+    "moments",
+    "relative_input",
+    "script_error",
+    "touch_input",
+    "touch_one_input",
+]
 
 Pairs = list[tuple[bytes, bytes]]
+
+_CALLED_DB = 'the script takes a record called "db" for the database index'
+
+
+def touch_one_input(db: int, key: bytes, xt: ExpireTime) -> Pairs:
+    """Return the input of ``touch_bulk`` for one key, as :func:`touch_input`."""
+    if key == b"db":
+        raise ConfigError(_CALLED_DB)
+    given = NEVER_GIVEN if xt is None else to_wire(xt)
+    return [(b"db", b"%d" % db), (key, b"%d" % (-NEVER if given == NEVER_GIVEN else given))]
 
 
 def touch_input(db: int, keys: Iterable[str | bytes], xt: ExpireTime) -> Pairs:
@@ -36,9 +53,17 @@ def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
 def _for_each(db: int, keys: Iterable[str | bytes], number: int) -> Pairs:
     names = encode_keys(list(keys))
     if b"db" in names:
-        raise ConfigError('the script takes a record called "db" for the database index')
+        raise ConfigError(_CALLED_DB)
     text = b"%d" % number
     return [(b"db", b"%d" % db), *[(name, text) for name in names]]
+
+
+def moment(output: Sequence[tuple[bytes, bytes]] | None) -> int | None:
+    """Return the time that a script answered for one key, if it knows the key."""
+    if not output:
+        return None
+    key, xt = output[0]
+    return int(xt) if xt.isdigit() else dict(moments(output))[key]
 
 
 def moments(output: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, int]]:

@@ -74,8 +74,8 @@ class RecordMethods(ClientBase):
         wanted = self._keys(keys)
         if not wanted:
             return {}
-        found = self._executor.run(records.get_many(self._db(db), wanted))
-        return self._decoded_found(found, decode_values)
+        found, values = self._executor.run(records.get_many(self._db(db), wanted))
+        return self._decoded_all(found, values, decode_values)
 
     def get_bulk_details(
         self, db_key_list: Iterable[tuple[int, Key]], decode_values: bool = True

@@ -67,7 +67,7 @@ CASES = {
         "get_bulk",
         lambda: records.get_many(0, [b"a", b"b", b"c"]),
         found(("a", "1"), ("c", "3")),
-        [(0, b"a", b"1", NEVER), (0, b"c", b"3", NEVER)],
+        ([b"a", b"c"], [b"1", b"3"]),
         True,
         found(("a", LONG), ("b", LONG), ("c", "4")),
         None,

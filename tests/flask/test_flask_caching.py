@@ -319,7 +319,7 @@ class TestConfiguration:
             ({"CACHE_KEY_PREFIX": lambda: "shop"}, "key_prefix must be text"),
             ({"CACHE_DEFAULT_TIMEOUT": None}, "default_timeout must be whole seconds"),
         ],
-        ids=str,
+        ids=lambda part: part if isinstance(part, str) else "-".join(part),
     )
     def test_wrong_settings_fail_at_the_start(self, config, message):
         """What is not understood is an error of ``init_app``, not of the first request."""

@@ -22,6 +22,7 @@ from kt_cache.protocol.binary.bulk import (
 from kt_cache.protocol.binary.bulk_replies import (
     Found,
     GetReplyDecoder,
+    PairsDecoder,
     decode_remove_reply,
     decode_set_reply,
     decode_single_get_reply,
@@ -55,6 +56,7 @@ __all__ = [
     "GetReplyDecoder",
     "Key",
     "Keys",
+    "PairsDecoder",
     "Record",
     "Records",
     "Replication",

@@ -11,6 +11,7 @@ or the one byte ``BF``, after which the server closes.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from struct import Struct
 
@@ -28,6 +29,7 @@ from kt_cache.protocol.framing import DEFAULT_LIMITS, Buffer, Incomplete, Limits
 __all__ = [
     "Found",
     "GetReplyDecoder",
+    "PairsDecoder",
     "decode_remove_reply",
     "decode_set_reply",
     "decode_single_get_reply",
@@ -38,6 +40,7 @@ __all__ = [
 Found = tuple[int, bytes, bytes, int]
 """Database index, key, value, absolute xt: a bare tuple, as there is one for every record."""
 
+_SIZES = Struct(">2xII8x")  # those of a RECORD
 _ONE_FOUND = Struct(">BI2xIIq")
 _REMOVED_ONE = REPLY_HEAD.pack(REMOVE_BULK, 1)
 _REMOVED_NONE = REPLY_HEAD.pack(REMOVE_BULK, 0)
@@ -160,3 +163,54 @@ class GetReplyDecoder:
             return self._records
         self._left, self._position = left, position
         return Incomplete(need)
+
+
+class PairsDecoder:
+    """Decodes the same replies, of whose records only keys and values are wanted.
+
+    :param most: as for :class:`GetReplyDecoder`.
+    """
+
+    __slots__ = ("_all", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._all: GetReplyDecoder | None = None
+
+    def __call__(
+        self, data: Buffer, end: int
+    ) -> tuple[Sequence[bytes], Sequence[bytes]] | Incomplete:
+        """Return the keys, and the values, of the records in the reply ``data[:end]``."""
+        if self._all is None and isinstance(data, bytes) and end == len(data):
+            pairs = self._decode_whole(data, end)
+            if pairs is not None:
+                return pairs
+        if self._all is None:
+            self._all = GetReplyDecoder(self._most)
+        records = self._all(data, end)
+        if isinstance(records, Incomplete):
+            return records
+        return [key for _, key, _, _ in records], [value for _, _, value, _ in records]
+
+    def _decode_whole(self, data: bytes, end: int) -> tuple[list[bytes], list[bytes]] | None:
+        """Do so in one go, if the reply is in one piece and as it should be."""
+        if end < REPLY_HEAD.size:
+            return None
+        magic, count = REPLY_HEAD.unpack_from(data)
+        if magic != GET_BULK or count > self._most:
+            return None
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        add_key, add_value, unpack = keys.append, values.append, _SIZES.unpack_from
+        stop, head = REPLY_HEAD.size, RECORD.size
+        try:
+            for _ in range(count):
+                key_size, value_size = unpack(data, stop)
+                key_at = stop + head
+                value_at = key_at + key_size
+                stop = value_at + value_size
+                add_key(data[key_at:value_at])
+                add_value(data[value_at:stop])
+        except struct.error:  # it goes on in the next piece
+            return None
+        return (keys, values) if stop == end else None

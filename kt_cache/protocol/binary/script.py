@@ -36,7 +36,8 @@ def encode_script(
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Return a play_script frame; names of inputs carry no underscore here."""
-    limits.check_record(len(name))
+    if len(name) > limits.key:
+        limits.check_record(len(name))
     head = SCRIPT_HEAD.pack(PLAY_SCRIPT, NO_REPLY if no_reply else 0, len(name), len(pairs))
     return _join_pairs([head, name], pairs, limits)
 
@@ -138,14 +139,14 @@ class ScriptReplyDecoder:
             if count is None:
                 return Incomplete(REPLY_HEAD.size)
             self._left = count
+        limits, unpack, head = self._limits, _PAIR.unpack_from, _PAIR.size
         while self._left:
-            body = self._position + _PAIR.size
+            body = self._position + head
             if body > end:
                 return Incomplete(body)
-            key_size, value_size = _PAIR.unpack_from(data, self._position)
+            key_size, value_size = unpack(data, self._position)
             value_at = body + key_size
             stop = value_at + value_size
-            limits = self._limits
             if key_size > limits.key or value_size > limits.value or stop > limits.body:
                 raise RemoteProtocolError("the script's output is above the limit")
             if stop > end:
