@@ -16,7 +16,6 @@ from kt_cache.client.call import (
 )
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, ServerError
-from kt_cache.protocol.expiry import NEVER_GIVEN
 from kt_cache.protocol.rpc import RpcReply
 
 __all__ = [
@@ -54,10 +53,6 @@ def _real(reply: RpcReply) -> float:
         raise ServerError("'num' is not a number", status=reply.status) from None
 
 
-def _given(xt: int) -> int | None:
-    return None if xt == NEVER_GIVEN else xt  # which is what the server takes nothing for
-
-
 _value_if_any = optional(_value)
 _size_if_any = optional(_size)
 
@@ -65,7 +60,7 @@ _size_if_any = optional(_size)
 def _write(
     name: str, where: Where, key: bytes, value: bytes, xt: int, *, repeatable: bool = False
 ) -> Command[bool]:
-    params = params_of(where, (b"key", key), (b"value", value), (b"xt", _given(xt)))
+    params = params_of(where, (b"key", key), (b"value", value), (b"xt", xt))
     return call(name, params, accepted, repeatable=repeatable, key=key)
 
 
@@ -105,7 +100,7 @@ def cas(where: Where, key: bytes, old: bytes | None, new: bytes | None, xt: int)
     :param old: ``None`` if there must be no record.
     :param new: ``None`` to remove it.
     """
-    params = params_of(where, (b"key", key), (b"oval", old), (b"nval", new), (b"xt", _given(xt)))
+    params = params_of(where, (b"key", key), (b"oval", old), (b"nval", new), (b"xt", xt))
     return call("cas", params, accepted, repeatable=False, key=key)
 
 
@@ -118,7 +113,7 @@ def increment(where: Where, key: bytes, n: int, orig: bytes | None, xt: int) -> 
     """
     if isinstance(n, bool) or not isinstance(n, int) or not -_TOO_MUCH <= n < _TOO_MUCH:
         raise ConfigError(f"increment adds whole numbers of at most 64 bits, not {n!r}")
-    params = params_of(where, (b"key", key), (b"num", n), (b"orig", orig), (b"xt", _given(xt)))
+    params = params_of(where, (b"key", key), (b"num", n), (b"orig", orig), (b"xt", xt))
     return call("increment", params, number, repeatable=False, key=key)
 
 
@@ -135,7 +130,7 @@ def increment_double(
     if not (abs(n) < _TOO_MUCH or n in _INFINITE):  # "not a number" would spoil the record for good
         raise ConfigError(f"increment_double adds numbers below 2**63, or infinite, not {n!r}")
     num = str(float(n)).encode()
-    params = params_of(where, (b"key", key), (b"num", num), (b"orig", orig), (b"xt", _given(xt)))
+    params = params_of(where, (b"key", key), (b"num", num), (b"orig", orig), (b"xt", xt))
     return call("increment_double", params, _real, repeatable=False, key=key)
 
 

@@ -46,6 +46,7 @@ _REASONS = {
 
 _request_line = re.compile(rb"([^ ]+) ([^ ]+) (HTTP/1\.[01])").fullmatch
 _status_line = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: .*)?").fullmatch
+_empty_line = re.compile(rb"\n\r?\n").search
 _leading_integer = re.compile(rb"[\x01-\x20]*([+-]?)0*([0-9]{1,20})").match
 _chunk_size = re.compile(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;.*)?").fullmatch
 
@@ -215,11 +216,12 @@ class HttpRequestDecoder:
     or nothing.
     """
 
-    __slots__ = ("_chunks", "_head", "_length", "_scanned", "limits")
+    __slots__ = ("_chunks", "_head", "_length", "_line", "_scanned", "limits")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._head: HttpRequest | None = None
+        self._line = (b"", b"", b"")
         self._length = 0
         self._scanned = 0
         self._chunks: _Chunks | None = None
@@ -260,41 +262,38 @@ class HttpRequestDecoder:
 
     def _find_head_end(self, data: Buffer, start: int, end: int) -> int:
         """Return where the head that begins at ``start`` ends, or -1 while it is incomplete."""
-        position = start + self._scanned
-        while True:
-            stop = data.find(b"\n", position, end)
+        if not self._scanned:
+            stop = data.find(b"\n", start, end)
             if stop < 0:
-                if end - start > self.limits.headers + self.limits.line:
-                    raise RemoteProtocolError("the header block is too long", status=0)
-                # No line end from position on; look again from the start of this line only.
-                self._scanned = position - start
-                if position == start and end - start > self.limits.line:
+                if end - start > self.limits.line:
                     raise RemoteProtocolError("the request line is too long", status=0)
                 return -1
-            if stop - start > self.limits.headers + self.limits.line:
-                raise RemoteProtocolError("the header block is too long", status=0)
-            if position == start:
-                self._check_request_line(bytes(data[start:stop]))
-            elif stop == position or (stop == position + 1 and data[position] == 0x0D):
-                return stop + 1
-            position = stop + 1
+            self._line = self._read_request_line(bytes(data[start:stop]))
+            self._scanned = stop - start
+        found = _empty_line(data, start + self._scanned, end)
+        # Without an end, the last LF, or LF and CR, may be the beginning of one.
+        self._scanned = max(self._scanned, (found.start() if found else end - 2) - start)
+        if self._scanned > self.limits.headers + self.limits.line:
+            raise RemoteProtocolError("the header block is too long", status=0)
+        return found.end() if found else -1
 
-    def _check_request_line(self, line: bytes) -> re.Match[bytes]:
+    def _read_request_line(self, line: bytes) -> tuple[bytes, bytes, bytes]:
+        """Return method, target and version."""
         match = _request_line(line.replace(b"\r", b""))
         if len(line) > self.limits.line or not match:
             raise RemoteProtocolError("not an HTTP/1.x request", status=0)
-        return match
+        method, target, version = match.groups()
+        return method, target, version
 
     def _read_head(self, block: bytes) -> None:
-        lines = block.split(b"\n")
-        match = self._check_request_line(lines[0])
-        cleaned = (line.replace(b"\r", b"") for line in lines[1:])
-        headers = _parse_headers(cleaned, self.limits.line)
+        method, target, version = self._line
+        # A CR is nothing, wherever it stands.
+        headers = _parse_headers(block.replace(b"\r", b"").split(b"\n")[1:], self.limits.line)
         connection = headers.get(b"connection", b"").lower()
-        close = connection == b"close" or (match[3] == b"HTTP/1.0" and connection != b"keep-alive")
-        self._head = HttpRequest(match[1], match[2], headers, b"", close)
+        close = connection == b"close" or (version == b"HTTP/1.0" and connection != b"keep-alive")
+        self._head = HttpRequest(method, target, headers, b"", close)
         self._length, self._chunks = 0, None
-        if match[1] in _BODILESS:
+        if method in _BODILESS:
             return
         length = _content_length(headers)
         if length > self.limits.body:
