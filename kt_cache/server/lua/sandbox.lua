@@ -6,11 +6,12 @@ local threads, texts, host, limits = ...
 local error, getmetatable, ipairs, pairs = error, getmetatable, ipairs, pairs
 local select, tonumber, tostring, type = select, tonumber, tostring, type
 local collectgarbage, loadstring = collectgarbage, loadstring
-local byte, concat, rep = string.byte, table.concat, string.rep
+local byte, rep, concat, insert = string.byte, string.rep, table.concat, table.insert
 local io, os, globals = io, os, _G
 setfenv(1, {})
 
 local LONGEST_PATTERN = 5000 -- bytes
+local LOWEST = 1000000 -- places before the first of a table
 
 local environment = {}
 
@@ -63,6 +64,17 @@ end
 environment.string.gfind = environment.string.gmatch
 
 getmetatable("").__index = environment.string
+
+-------------------------------------------------------------------- tables
+
+-- The original moves what lies between a position and the end, and be it nothing at all, in one step.
+function environment.table.insert(list, ...)
+  local position = tonumber((...))
+  if select("#", ...) > 1 and position and not (position > -LOWEST and position < 2 ^ 31) then
+    error("bad argument #2 to 'insert' (position out of bounds)", 2)
+  end
+  return insert(list, ...)
+end
 
 -------------------------------------------------------------------- code
 

@@ -29,6 +29,7 @@ _PACKAGE = "kt_cache.server.lua"
 _RESERVE = 2**25  # bytes above the memory limit, so that what the host hands over always fits
 _SLACK = 2**23  # bytes of these that stay free
 _SMALL = 2**16  # bytes that fit into the slack without looking
+_ITEM = 128  # bytes that a name or value takes up at most in Lua, besides its own
 _FULL = 0.9  # of the memory limit, kept by scripts between calls
 _LONGEST_MESSAGE = 1000  # of an error, in the log
 _KINDS = {
@@ -110,7 +111,7 @@ class LuaState:
         """
         self.is_full()  # collects what a call left that ran out of memory: arguments need room
         flat = [item for pair in pairs for item in pair]
-        size = sum(map(len, flat))
+        size = sum(map(len, flat)) + _ITEM * len(flat)
         if size > _SMALL and not self._has_room(size):
             _log.error("script %s: the input does not fit into its memory", _readable(name))
             return FAILED

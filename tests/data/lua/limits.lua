@@ -35,6 +35,9 @@ endless = {
     while true do pcall(db.transaction, db, forever) end
   end,
   in_a_reader = function() while true do load(forever) end end,
+  in_a_far_place = function()
+    while true do pcall(table.insert, {}, -2 ^ 31 + 1, 1) end
+  end,
   in_a_comparison = function()
     while true do pcall(table.sort, {1, 2, 3}, forever) end
   end,

@@ -93,13 +93,16 @@ def test_large_input_and_output(server: IncludedServer) -> None:
         assert connection.read(len(frame) - 4 - 4 - 4)[5:] == frame[13 + 4 :]
 
 
-def test_input_that_does_not_fit(server: IncludedServer) -> None:
-    """An input larger than the scripts' memory is refused."""
+@pytest.mark.parametrize("count", [1, 400_000])
+def test_input_that_does_not_fit(server: IncludedServer, count: int) -> None:
+    """An input that fills more than the scripts' memory is refused, and nothing of it stays."""
+    size = 5 * MEMORY if count == 1 else 1
+    pairs = [(b"%d" % number, b"v" * size) for number in range(count)]
     with server.connect() as connection:
-        connection.send(encode_script(b"echo", [(b"k", b"v" * (5 * MEMORY))]))
+        connection.send(encode_script(b"echo", pairs))
         assert connection.read(1) == b"\xbf"
-        connection.send(encode_script(b"fine"))
-        assert connection.read(1) == b"\xb4"
+        connection.send(encode_script(b"echo"))
+        assert connection.read(5) == b"\xb4" + bytes(4)
 
 
 def test_output_above_the_largest_reply() -> None:
