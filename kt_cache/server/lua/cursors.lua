@@ -3,7 +3,6 @@
 local threads, texts, errors, databases, visitors, host = ...
 
 local error, select, setmetatable, tonumber, type = error, select, setmetatable, tonumber, type
-local collectgarbage = collectgarbage
 setfenv(1, {})
 
 local answer, enter_host, argument = databases.answer, threads.enter_host, texts.argument
@@ -24,14 +23,7 @@ local function open(name, self, ...)
 end
 
 local function make(database, handle)
-  local code, cursor = host.open_cursor(handle)
-  if code ~= 0 then
-    -- Cursors nobody refers to any longer count until they are collected: first the script's, then
-    -- the host's.
-    collectgarbage()
-    collectgarbage()
-    cursor = answer(handle, nil, host.open_cursor(handle))
-  end
+  local cursor = databases.open_cursor(handle)
   if not cursor then return nil end
   local object = setmetatable({}, meta)
   states[object] = {cursor, handle, database}

@@ -90,7 +90,7 @@ class ScriptHost:
     async def _sleep(self, state: LuaState, number: int, seconds: Sleep) -> Outcome:
         left = self._limits.sleep
         try:
-            while left > 0 and await self._pause(min(seconds, left)):
+            while await self._pause(min(seconds, left)) and seconds <= left:
                 left -= seconds
                 outcome = state.wake(number)
                 if isinstance(outcome, Outcome):

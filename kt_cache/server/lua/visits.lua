@@ -3,7 +3,7 @@
 local threads, texts, errors, visitors, databases, host = ...
 
 local error, ipairs, select, tonumber, type = error, ipairs, select, tonumber, type
-local insert, sort = table.insert, table.sort
+local collectgarbage, insert, sort = collectgarbage, table.insert, table.sort
 setfenv(1, {})
 
 local methods, open, answer = databases.methods, databases.open, databases.answer
@@ -64,10 +64,20 @@ function methods:accept_bulk(keys, visitor, writable, ...)
   return done
 end
 
+-- Returns a cursor of the host's. Those nobody refers to any longer count until they are collected:
+-- first the script's, then the host's.
+function databases.open_cursor(handle)
+  local code, cursor = host.open_cursor(handle)
+  if code == 0 then return cursor end
+  collectgarbage()
+  collectgarbage()
+  return answer(handle, nil, host.open_cursor(handle))
+end
+
 -- Walks over the records of a database: each(key, value, xt), until it returns false. Returns whether
 -- the walk came to the end.
 local function walk(handle, each)
-  local cursor = answer(handle, nil, host.open_cursor(handle))
+  local cursor = databases.open_cursor(handle)
   if not cursor then return false end
   host.jump(cursor) -- if there is a record
   threads.check_limits()

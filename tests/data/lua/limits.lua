@@ -123,4 +123,5 @@ function open_cursors(inmap, outmap)
     if inmap.keep ~= "" then kept[i] = cursor end
   end
   outmap.opened = opened
+  outmap.walked = db:iterate(function() end)
 end

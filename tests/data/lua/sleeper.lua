@@ -91,3 +91,7 @@ end
 function yield_outside()
   coroutine.yield(1)
 end
+
+function sleep_once_for_long()
+  kt.sleep(100)
+end

@@ -120,5 +120,8 @@ def test_cursors_are_bounded() -> None:
     """Scripts can hold so many cursors; those nobody refers to do not count."""
     limits = ScriptLimits(time=1.0, sleep=1.0, memory=MEMORY, output=10_000, cursors=5, files=False)
     host = load_scripts([str(SCRIPT)], [HashDatabase()], limits)
-    answers = [host.play(b"open_cursors", [(b"keep", keep)]).pairs for keep in (b"", b"1")]
-    assert answers == [[(b"opened", b"50")], [(b"opened", b"5")]]
+    answers = [dict(host.play(b"open_cursors", [(b"keep", keep)]).pairs) for keep in (b"", b"1")]
+    assert answers == [
+        {b"opened": b"50", b"walked": b"true"},
+        {b"opened": b"5", b"walked": b"false"},
+    ]

@@ -118,12 +118,13 @@ def test_a_stopping_server_does_not_wait_for_sleepers() -> None:
         assert connection.read_rest() in (b"", b"\xbf")
 
 
-def test_sleep_is_bounded() -> None:
-    """A script that sleeps for too long altogether is ended; its connection lives on."""
+@pytest.mark.parametrize("name", ["sleep_for_ever", "sleep_once_for_long"])
+def test_sleep_is_bounded(name: str) -> None:
+    """A script that sleeps for too long, at once or altogether, is ended; its connection is not."""
     words = ("--log-level", "error", "--script-sleep", "0.1", "-scr", str(SLEEPER))
     with IncludedServer(*words) as server:
         with server.connect() as connection:
-            play(connection, "sleep_for_ever")
+            play(connection, name)
             assert connection.read(1) == b"\xbf"
             play(connection, "nothing")
             assert connection.read(5) == bytes.fromhex("b400000000")
