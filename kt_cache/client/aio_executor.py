@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from kt_cache.client.command import Command
-from kt_cache.client.failures import check_repeatable, kept_changing, told_where
+from kt_cache.client.failures import check_repeatable, kept_changing, told_where, unpinned
 from kt_cache.client.operation import Operation, Pause
 from kt_cache.errors import ConnectionClosed, KTError
 from kt_cache.transport import PoolConfig
@@ -177,6 +177,8 @@ class AsyncPinned:
         :raises KTError: with host, command and key filled in.
         """
         executor, pool, connection = self._executor, self._pool, self._connection
+        if connection.closed:
+            raise unpinned(command, executor.config.address)
         result = await executor.run_on(pool, connection, command, deadline, patience)
         if connection.closing:
             pool.discard(connection)

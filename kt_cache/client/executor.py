@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from kt_cache.client.command import Command
-from kt_cache.client.failures import check_repeatable, kept_changing, told_where
+from kt_cache.client.failures import check_repeatable, kept_changing, told_where, unpinned
 from kt_cache.client.operation import Operation, Pause
 from kt_cache.errors import ConnectionClosed, KTError
 from kt_cache.transport import Pool
@@ -157,8 +157,7 @@ class Pinned:
         """
         executor, connection = self._executor, self._connection
         if connection.closed:
-            error = ConnectionClosed("the connection that was kept for this is gone; begin anew")
-            raise told_where(error, command, executor.pool.config.address)
+            raise unpinned(command, executor.pool.config.address)
         result = executor.run_on(connection, command, deadline, patience)
         if connection.closing:
             executor.pool.discard(connection)

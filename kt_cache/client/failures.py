@@ -8,7 +8,7 @@ from kt_cache.client.command import Command
 from kt_cache.errors import ConnectionClosed, KTError, OutcomeUnknown, TimeoutExceeded
 from kt_cache.transport.failures import NothingSent
 
-__all__ = ["check_repeatable", "kept_changing", "told_where"]
+__all__ = ["check_repeatable", "kept_changing", "told_where", "unpinned"]
 
 
 def told_where(error: KTError, command: Command[Any], host: str) -> KTError:
@@ -39,3 +39,9 @@ def check_repeatable(error: ConnectionClosed, command: Command[Any], host: str) 
 def kept_changing(host: str) -> TimeoutExceeded:
     """Return the error for an operation that lost one race after the other."""
     return TimeoutExceeded("the record kept changing until the deadline", host=host)
+
+
+def unpinned(command: Command[Any], host: str) -> KTError:
+    """Return the error for a command on a connection that was kept for it, and has ended."""
+    error = ConnectionClosed("the connection that was kept for this is gone; begin anew")
+    return told_where(error, command, host)
