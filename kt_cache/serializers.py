@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,7 @@ __all__ = [
     "KT_PICKLE",
     "Serializer",
     "decode_key",
-    "decode_keys",
     "encode_key",
-    "encode_keys",
     "get_serializer",
 ]
 
@@ -51,13 +49,15 @@ class Serializer:
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
 
-    def encode_all(self, values: Collection[Any]) -> list[bytes]:
-        """Return the bytes of many values."""
-        return list(map(self.encode, values))
+    @property
+    def usual_encode(self) -> Callable[[Any], bytes]:
+        """What encodes the usual kind of value fastest; may raise TypeError for another kind."""
+        return self.encode
 
-    def decode_all(self, many: Collection[bytes]) -> list[Any]:
-        """Return many values from their bytes."""
-        return list(map(self.decode, many))
+    @property
+    def usual_decode(self) -> Callable[[bytes], Any]:
+        """What decodes it; may raise UnicodeDecodeError for another kind."""
+        return self.decode
 
 
 def encode_key(key: str | bytes) -> bytes:
@@ -81,22 +81,6 @@ def decode_key(key: bytes) -> str | bytes:
         return key.decode()
     except UnicodeDecodeError:
         return key
-
-
-def encode_keys(keys: Collection[str | bytes]) -> list[bytes]:
-    """Return the bytes of many keys, as :func:`encode_key`; fastest if all are ``str``."""
-    try:
-        return list(map(str.encode, keys))  # type: ignore[arg-type]
-    except (TypeError, UnicodeEncodeError):
-        return list(map(encode_key, keys))
-
-
-def decode_keys(keys: Collection[bytes]) -> list[str | bytes]:
-    """Return many keys, as :func:`decode_key`; fastest if all are UTF-8."""
-    try:
-        return list(map(bytes.decode, keys))
-    except UnicodeDecodeError:
-        return list(map(decode_key, keys))
 
 
 def _encode_raw(value: Any) -> bytes:
@@ -161,18 +145,17 @@ def _guarded(
 
 
 class _Texts(Serializer):
-    """Stores what has a plain form; text, which is usual, fast."""
+    """Stores what has a plain form, which usually is text."""
 
     __slots__ = ()
 
-    def encode_all(self, values: Collection[Any]) -> list[bytes]:
-        try:
-            return list(map(str.encode, values))
-        except (TypeError, UnicodeEncodeError):
-            return list(map(_encode_raw, values))
+    @property
+    def usual_encode(self) -> Callable[[Any], bytes]:
+        return str.encode
 
-    def decode_all(self, many: Collection[bytes]) -> list[Any]:
-        return decode_keys(many) if self.decode is decode_key else list(many)
+    @property
+    def usual_decode(self) -> Callable[[bytes], Any]:
+        return bytes.decode if self.decode is decode_key else self.decode
 
 
 _SERIALIZERS = {

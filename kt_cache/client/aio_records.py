@@ -71,10 +71,10 @@ class AsyncRecordMethods(ClientBase):
 
         :return: key -> value, without the missing ones.
         """
-        wanted = self._keys(keys)
+        wanted = keys if isinstance(keys, (list, tuple, dict)) else self._listed(keys)
         if not wanted:
             return {}
-        found, values = await self._executor.run(records.get_many(self._db(db), wanted))
+        found, values = await self._executor.run(self._get_many(wanted, db))
         return self._decoded_all(found, values, decode_values)
 
     async def get_bulk_details(
@@ -152,9 +152,9 @@ class AsyncRecordMethods(ClientBase):
         data = self._given(data, kwargs)
         if not data:
             return None if no_reply else 0
-        values = self._encoded_all(data, data.values(), encode_values)
-        index, xt = self._db(db), to_wire(expire_time)
-        command = records.set_many(index, self._keys(data), values, xt, no_reply=no_reply)
+        command = self._set_many(
+            data, db, expire_time, no_reply=no_reply, encode_values=encode_values
+        )
         return await self._executor.run(command)
 
     async def set_bulk_details(
@@ -192,7 +192,7 @@ class AsyncRecordMethods(ClientBase):
 
         :return: number of records that existed, or ``None`` with ``no_reply``.
         """
-        return await self._remove_pairs([(self._db(db), key) for key in self._keys(keys)], no_reply)
+        return await self._remove_pairs([(self._db(db), encode_key(key)) for key in keys], no_reply)
 
     async def remove_bulk_details(
         self, db_key_list: Iterable[tuple[int, Key]], no_reply: bool = False

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from kt_cache.client import records
+from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.protocol.binary import Found
-from kt_cache.protocol.expiry import ExpireTime
+from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import (
     KT_NONE,
-    Serializer,
     decode_key,
-    decode_keys,
-    encode_keys,
+    encode_key,
     get_serializer,
 )
 from kt_cache.transport.config import LONGEST_LIFE, PoolConfig, check_seconds
@@ -24,7 +24,8 @@ __all__ = ["ClientBase", "as_bytes", "make_config"]
 def make_config(host: str, port: int, timeout: float | None, max_age: float) -> PoolConfig:
     """Return the pool configuration for the earlier clients' constructor arguments.
 
-    :param timeout: seconds for a call as a whole; ``None`` for the defaults.
+    :param timeout: seconds for a call as a whole, and for each part of it but connecting, which
+        has its usual limit at most; ``None`` for the defaults.
     :param max_age: seconds a connection may stay unused.
     """
     check_seconds("max_age", max_age, LONGEST_LIFE)
@@ -36,7 +37,7 @@ def make_config(host: str, port: int, timeout: float | None, max_age: float) -> 
         port=port,
         max_idle=max_age,
         connect_timeout=min(timeout, PoolConfig().connect_timeout),
-        read_timeout=min(timeout, PoolConfig().read_timeout),
+        read_timeout=timeout,
         call_timeout=timeout,
     )
 
@@ -47,6 +48,7 @@ def as_bytes(value: Any) -> bytes:
 
 
 _raw = get_serializer(KT_NONE)
+_UNUSUAL = (TypeError, UnicodeError, KTError)  # of what is not of the usual kind, or plainly wrong
 
 
 class ClientBase:
@@ -72,11 +74,11 @@ class ClientBase:
         self.serializer = chosen
         self.encode_value = encode_value or chosen.encode
         self.decode_value = decode_value or chosen.decode
-        # What does the same for many values at once.
-        self._values = chosen
-        if encode_value or decode_value:
-            self._values = Serializer("custom", self.encode_value, self.decode_value)
         self.decode_keys = decode_keys
+        # For many at once, as long as all are of the usual kind.
+        self._usual_encode = encode_value or chosen.usual_encode
+        self._usual_decode = decode_value or chosen.usual_decode
+        self._usual_key: Callable[[bytes], str | bytes] = bytes.decode if decode_keys else bytes
         self.set_database(default_db)
         self._shown_key: Callable[[bytes], str | bytes] = decode_key if decode_keys else bytes
 
@@ -108,6 +110,8 @@ class ClientBase:
         """Return the records given as a mapping or by name; both would hide misspelt options."""
         if data is None:
             return named
+        if not hasattr(data, "items"):
+            raise TypeError(f"expected a mapping of keys to values, not {type(data).__name__}")
         if named:
             raise TypeError(
                 f"unexpected keyword argument {next(iter(named))!r}: "
@@ -145,20 +149,43 @@ class ClientBase:
             error.add_context(key=key)
             raise
 
-    def _encoded_all(
-        self, keys: Iterable[str | bytes], values: Collection[Any], encode_values: bool
-    ) -> list[bytes]:
-        """Return the bytes of many values.
+    @staticmethod
+    def _listed(keys: Iterable[str | bytes]) -> list[str | bytes]:
+        if isinstance(keys, str | bytes):
+            raise TypeError("expected several keys, not one: give a list")
+        return list(keys)
 
-        :param keys: theirs, for the message if one cannot be encoded.
-        """
+    def _get_many(
+        self, keys: Collection[str | bytes], db: int | None
+    ) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
+        """Return the command that reads keys of one database."""
+        index = self._db(db)
         try:
-            return (self._values if encode_values else _raw).encode_all(values)
-        except KTError:
-            return [
-                self._encoded(key, value, encode_values)
-                for key, value in zip(keys, values, strict=True)
-            ]
+            return records.get_many(index, map(str.encode, keys), len(keys))  # type: ignore[arg-type]
+        except _UNUSUAL:
+            return records.get_many(index, map(encode_key, keys), len(keys))
+
+    def _set_many(
+        self,
+        data: Mapping[Any, Any],
+        db: int | None,
+        expire_time: ExpireTime,
+        *,
+        no_reply: bool,
+        encode_values: bool,
+    ) -> Command[int | None]:
+        """Return the command that stores keys and values in one database."""
+        index, count, xt = self._db(db), len(data), to_wire(expire_time)
+        encode = self._usual_encode if encode_values else str.encode
+        try:
+            pairs = zip(map(str.encode, data), map(encode, data.values()), strict=True)
+            return records.set_many(index, pairs, count, xt, no_reply=no_reply)
+        except _UNUSUAL:
+            checked = (
+                (encode_key(key), self._encoded(key, value, encode_values))
+                for key, value in data.items()
+            )
+            return records.set_many(index, checked, count, xt, no_reply=no_reply)
 
     def _decoded_pairs(
         self, pairs: Collection[tuple[bytes, bytes]], decode_values: bool
@@ -172,14 +199,13 @@ class ClientBase:
     def _decoded_all(
         self, keys: Sequence[bytes], values: Sequence[bytes], decode_values: bool
     ) -> dict[Any, Any]:
-        decoded: Sequence[Any] = values
-        if decode_values:
-            try:
-                decoded = self._values.decode_all(values)
-            except KTError:  # whose is it?
-                decoded = list(map(self._decoded, keys, values))
-        shown = decode_keys(keys) if self.decode_keys else keys
-        return dict(zip(shown, decoded, strict=True))
+        shown = map(self._usual_key, keys)
+        try:
+            decoded = map(self._usual_decode, values) if decode_values else values
+            return dict(zip(shown, decoded, strict=True))
+        except _UNUSUAL:
+            decoded = map(self._decoded, keys, values) if decode_values else values
+            return dict(zip(map(self._shown_key, keys), decoded, strict=True))
 
     def _decoded_records(self, records: Iterable[Found], decode_values: bool) -> list[Any]:
         shown = self._shown_key
@@ -187,8 +213,3 @@ class ClientBase:
             (db, shown(key), self._decoded(key, value) if decode_values else value, xt)
             for db, key, value, xt in records
         ]
-
-    @staticmethod
-    def _keys(keys: Iterable[str | bytes]) -> list[bytes]:
-        # Those that can be gone through twice as they are.
-        return encode_keys(keys if isinstance(keys, (list, tuple, dict)) else list(keys))

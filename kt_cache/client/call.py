@@ -64,6 +64,8 @@ def common(db: int, signals: Signals) -> Where:
 
     :raises ConfigError: if ``signals`` do not go together.
     """
+    if not isinstance(db, int):
+        raise ConfigError(f"a database index is a number, not {db!r}")
     if not signals:
         return db
     unknown = sorted(set(signals) - Signals.__optional_keys__)

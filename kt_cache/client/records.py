@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from kt_cache.client.command import Command
 from kt_cache.errors import NoSuchDatabase
@@ -37,13 +37,18 @@ def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Found]]:
     return "get_bulk", binary.encode_get(keys), decoder(), True, None, decoder
 
 
-def get_many(db: int, keys: Sequence[bytes]) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
-    """Read records of one database: the keys of those found, in order, and their values."""
+def get_many(
+    db: int, keys: Iterable[bytes], count: int
+) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
+    """Read records of one database: the keys of those found, in order, and their values.
+
+    :param count: how many keys there are.
+    """
 
     def decoder() -> binary.PairsDecoder:
-        return binary.PairsDecoder(len(keys))
+        return binary.PairsDecoder(count)
 
-    return "get_bulk", binary.encode_get_many(db, keys), decoder(), True, None, decoder
+    return "get_bulk", binary.encode_get_many(db, keys, count), decoder(), True, None, decoder
 
 
 def set_one(
@@ -68,11 +73,14 @@ def set_bulk(
 
 
 def set_many(
-    db: int, keys: Sequence[bytes], values: Sequence[bytes], xt: int, *, no_reply: bool = False
+    db: int, pairs: Iterable[tuple[bytes, bytes]], count: int, xt: int, *, no_reply: bool = False
 ) -> Command[int | None]:
-    """Store records with one xt in one database, as :func:`set_bulk`."""
-    request = binary.encode_set_many(db, keys, values, xt, no_reply=no_reply)
-    decode = no_reply_decoder if no_reply else _set_decoder(len(keys))
+    """Store keys and values with one xt in one database, as :func:`set_bulk`.
+
+    :param count: how many pairs there are.
+    """
+    request = binary.encode_set_many(db, pairs, count, xt, no_reply=no_reply)
+    decode = no_reply_decoder if no_reply else _set_decoder(count)
     return "set_bulk", request, decode, True, None, None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kt_cache.errors import ConfigError, ServerError
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, ExpireTime, to_wire
-from kt_cache.serializers import encode_keys
+from kt_cache.serializers import encode_key
 
 __all__ = [
     "moment",
@@ -51,7 +51,7 @@ def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
 
 
 def _for_each(db: int, keys: Iterable[str | bytes], number: int) -> Pairs:
-    names = encode_keys(list(keys))
+    names = [encode_key(key) for key in keys]
     if b"db" in names:
         raise ConfigError(_CALLED_DB)
     text = b"%d" % number

@@ -71,10 +71,10 @@ class RecordMethods(ClientBase):
 
         :return: key -> value, without the missing ones.
         """
-        wanted = self._keys(keys)
+        wanted = keys if isinstance(keys, (list, tuple, dict)) else self._listed(keys)
         if not wanted:
             return {}
-        found, values = self._executor.run(records.get_many(self._db(db), wanted))
+        found, values = self._executor.run(self._get_many(wanted, db))
         return self._decoded_all(found, values, decode_values)
 
     def get_bulk_details(
@@ -150,9 +150,9 @@ class RecordMethods(ClientBase):
         data = self._given(data, kwargs)
         if not data:
             return None if no_reply else 0
-        values = self._encoded_all(data, data.values(), encode_values)
-        index, xt = self._db(db), to_wire(expire_time)
-        command = records.set_many(index, self._keys(data), values, xt, no_reply=no_reply)
+        command = self._set_many(
+            data, db, expire_time, no_reply=no_reply, encode_values=encode_values
+        )
         return self._executor.run(command)
 
     def set_bulk_details(
@@ -190,7 +190,7 @@ class RecordMethods(ClientBase):
 
         :return: number of records that existed, or ``None`` with ``no_reply``.
         """
-        return self._remove_pairs([(self._db(db), key) for key in self._keys(keys)], no_reply)
+        return self._remove_pairs([(self._db(db), encode_key(key)) for key in keys], no_reply)
 
     def remove_bulk_details(
         self, db_key_list: Iterable[tuple[int, Key]], no_reply: bool = False

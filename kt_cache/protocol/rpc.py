@@ -118,8 +118,10 @@ def decode_usual_reply(data: Buffer, end: int) -> RpcReply | None:
         and head.startswith(b"HTTP/1.1 ")
         and head[12:13] == b" "
         and b"\r\nContent-Length: %d\r\n" % len(body) in head
-        and b"\r\nConnection:" not in head
-        and b"\r\nTransfer-Encoding:" not in head
+        # These five lines and no other, which might say something about the connection.
+        and head.count(b"\r\n") == 4
+        and b"\r\nServer: " in head
+        and b"\r\nDate: " in head
         and head[9:12].isdigit()
     ):
         return RpcReply(int(head[9:12]), decode_rows(bytes(body)))

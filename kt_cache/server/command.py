@@ -233,19 +233,24 @@ async def _serve(options: ServerOptions, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     server = Server(options)
+    numbers = [getattr(signal, name) for name in _STOP_SIGNALS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers if not _is_shielded(number)}
     # Before it starts: opening a database may take a while, and is to be ended cleanly too.
-    for name in _STOP_SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and not _is_shielded(number):
-            loop.add_signal_handler(number, stop.set)
-    await server.start()
-    if arguments.exit_with_stdin:
-        _call_at_end_of_stdin(lambda: loop.call_soon_threadsafe(stop.set))
-    _log.info("serving %s on %s", ", ".join(options.databases), server.address)
-    if not arguments.quiet:
-        print(f"listening on {server.address}", flush=True)  # noqa: T201
-    await stop.wait()
-    await server.stop()
+    for number in before:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await server.start()
+        if arguments.exit_with_stdin:
+            _call_at_end_of_stdin(lambda: loop.call_soon_threadsafe(stop.set))
+        _log.info("serving %s on %s", ", ".join(options.databases), server.address)
+        if not arguments.quiet:
+            print(f"listening on {server.address}", flush=True)  # noqa: T201
+        await stop.wait()
+        await server.stop()
+    finally:  # what was there before: not every loop puts it back
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _is_shielded(number: int) -> bool:

@@ -46,7 +46,7 @@ class ServerOptions:
     max_waiting: int = 500
     max_wait: float = 3600.0
     scripts: tuple[str, ...] = ()
-    script_timeout: float = 5.0
+    script_timeout: float = 3.0
     script_sleep: float = 60.0
     script_memory: int = 2**28
     script_io: bool = False

@@ -41,6 +41,11 @@ class PoolConfig:
     def __post_init__(self) -> None:
         if not self.host or not isinstance(self.host, str):
             raise ConfigError(f"host must be a name or address, not {self.host!r}")
+        if "/" in self.host or self.host.count(":") == 1:
+            raise ConfigError(
+                f"host must be a name or address alone, not {self.host!r}; "
+                "the port is a setting of its own"
+            )
         if isinstance(self.port, bool) or not isinstance(self.port, int):
             raise ConfigError(f"port must be a number, not {self.port!r}")
         if not 0 < self.port < 65536:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from struct import Struct
 from typing import NamedTuple
 
@@ -104,21 +104,27 @@ def _encode_keys(
     return b"".join([BULK_HEAD.pack(magic, flags, len(keys)), *parts])
 
 
-def encode_get_many(db: int, keys: Sequence[bytes]) -> bytes:
-    """Return ``encode_get([(db, key), ...])`` for keys of one database, made in fewer steps."""
+def encode_get_many(db: int, keys: Iterable[bytes], count: int) -> bytes:
+    """Return ``encode_get([(db, key), ...])`` for keys of one database.
+
+    :param keys: taken one at a time; an iterator that makes them is fastest.
+    :param count: how many there are.
+    """
     pack = _KEY.pack
-    try:
-        parts = [BULK_HEAD.pack(GET_BULK, 0, len(keys))]
-        add = parts.append
-        for key in keys:
+    parts = [BULK_HEAD.pack(GET_BULK, 0, count)]
+    add = parts.append
+    for key in keys:
+        try:
             add(pack(db, len(key)))
-            add(key)
-    except struct.error:
-        parts = []
+        except struct.error:
+            _check(DEFAULT_LIMITS, db, len(key))
+            raise
+        add(key)
     frame = b"".join(parts)
-    if parts and len(frame) <= _MOST_KEY:  # so no key is too long
-        return frame
-    return encode_get([(db, key) for key in keys])
+    if len(frame) > _MOST_KEY:  # else no key is too long
+        for key in parts[2::2]:
+            _check(DEFAULT_LIMITS, db, len(key))
+    return frame
 
 
 def encode_single_get(db: int, key: bytes) -> bytes:
@@ -156,24 +162,29 @@ def encode_set(
 
 
 def encode_set_many(
-    db: int, keys: Sequence[bytes], values: Sequence[bytes], xt: int, *, no_reply: bool = False
+    db: int, pairs: Iterable[tuple[bytes, bytes]], count: int, xt: int, *, no_reply: bool = False
 ) -> bytes:
-    """Return ``encode_set([(db, key, value, xt), ...])`` for one database and time, likewise."""
+    """Return ``encode_set([(db, key, value, xt), ...])`` for one database and one time.
+
+    :param pairs: keys and values, taken one at a time; an iterator that makes them is fastest.
+    :param count: how many there are.
+    """
     pack = RECORD.pack
-    try:
-        parts = [BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(keys))]
-        add = parts.append
-        for key, value in zip(keys, values, strict=True):
+    parts = [BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, count)]
+    add = parts.append
+    for key, value in pairs:
+        try:
             add(pack(db, len(key), len(value), xt))
-            add(key)
-            add(value)
-    except struct.error:
-        parts = []
+        except struct.error:
+            _check(DEFAULT_LIMITS, db, len(key), len(value), xt)
+            raise
+        add(key)
+        add(value)
     frame = b"".join(parts)
-    if parts and len(frame) <= min(_MOST_KEY, _MOST_VALUE):
-        return frame
-    rows = [(db, key, value, xt) for key, value in zip(keys, values, strict=True)]
-    return encode_set(rows, no_reply=no_reply)
+    if len(frame) > min(_MOST_KEY, _MOST_VALUE):  # else none of them is too long
+        for key, value in zip(parts[2::3], parts[3::3], strict=True):
+            _check(DEFAULT_LIMITS, db, len(key), len(value), xt)
+    return frame
 
 
 def encode_single_set(
@@ -207,7 +218,7 @@ def _check(limits: Limits, db: int, key_size: int, value_size: int = 0, xt: int 
     limits.check_record(key_size, value_size)
     if not -(2**63) <= xt < 2**63:
         raise LocalProtocolError(f"an expiration time has 64 bits, {xt!r} does not fit")
-    if not 0 <= db <= 0xFFFF:
+    if not isinstance(db, int) or not 0 <= db <= 0xFFFF:
         raise LocalProtocolError(f"a database index is a number from 0 to 65535, not {db!r}")
 
 

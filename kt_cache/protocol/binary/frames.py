@@ -48,7 +48,7 @@ def check_head(magic: int, data: Buffer, end: int) -> int | None:
         # The connection stays open; after a bulk call the server closes it.
         raise ServerError(
             "the function failed, or the server was started without a script that has it "
-            "(-scr FILE); its log says which",
+            "(-scr FILE); its log may tell more",
             connection_ok=end == 1,
         )
     if end and data[0] != magic:

@@ -43,12 +43,14 @@ def encode_script(
 
 
 def _join_pairs(parts: list[bytes], pairs: Iterable[Pair], limits: Limits) -> bytes:
-    pack, most_key, most_value = _PAIR.pack, limits.key, limits.value
+    pack, add, most_key, most_value = _PAIR.pack, parts.append, limits.key, limits.value
     for key, value in pairs:
         size, length = len(key), len(value)
         if size > most_key or length > most_value:
             limits.check_record(size, length)
-        parts += (pack(size, length), key, value)
+        add(pack(size, length))
+        add(key)
+        add(value)
     return b"".join(parts)
 
 
