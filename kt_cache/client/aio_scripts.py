@@ -9,14 +9,7 @@ from typing import Any
 from kt_cache.client import records
 from kt_cache.client.aio_records import AsyncRecordMethods
 from kt_cache.client.readable import as_moment
-from kt_cache.client.scripting import (
-    moment,
-    moments,
-    relative_input,
-    script_error,
-    touch_input,
-    touch_one_input,
-)
+from kt_cache.client.scripting import moment, moments, relative_input, script_error, touch_input
 from kt_cache.protocol.expiry import ExpireTime
 from kt_cache.serializers import encode_key
 
@@ -126,7 +119,7 @@ class AsyncScriptMethods(AsyncRecordMethods):
         :param xt: as ``expire_time`` for :meth:`set`; ``None`` for never.
         :return: the time it had, as in :meth:`expire_time`; ``None`` if there is no record.
         """
-        pairs = touch_one_input(self._db(db), encode_key(key), xt)
+        pairs = touch_input(self._db(db), (key,), xt)
         command = records.play_script(b"touch_bulk", pairs, repeatable=True)
         return moment(await self._executor.run(command))
 

@@ -10,12 +10,7 @@ from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.protocol.binary import Found
 from kt_cache.protocol.expiry import ExpireTime, to_wire
-from kt_cache.serializers import (
-    KT_NONE,
-    decode_key,
-    encode_key,
-    get_serializer,
-)
+from kt_cache.serializers import KT_NONE, decode_key, encode_key, get_serializer
 from kt_cache.transport.config import LONGEST_LIFE, PoolConfig, check_seconds
 
 __all__ = ["ClientBase", "as_bytes", "make_config"]
@@ -178,14 +173,12 @@ class ClientBase:
         index, count, xt = self._db(db), len(data), to_wire(expire_time)
         encode = self._usual_encode if encode_values else str.encode
         try:
-            pairs = zip(map(str.encode, data), map(encode, data.values()), strict=True)
-            return records.set_many(index, pairs, count, xt, no_reply=no_reply)
+            keys, values = map(str.encode, data), map(encode, data.values())
+            return records.set_many(index, keys, values, count, xt, no_reply=no_reply)
         except _UNUSUAL:
-            checked = (
-                (encode_key(key), self._encoded(key, value, encode_values))
-                for key, value in data.items()
-            )
-            return records.set_many(index, checked, count, xt, no_reply=no_reply)
+            keys = map(encode_key, data)
+            checked = (self._encoded(key, value, encode_values) for key, value in data.items())
+            return records.set_many(index, keys, checked, count, xt, no_reply=no_reply)
 
     def _decoded_pairs(
         self, pairs: Collection[tuple[bytes, bytes]], decode_values: bool

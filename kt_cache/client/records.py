@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import repeat
 
 from kt_cache.client.command import Command
 from kt_cache.errors import NoSuchDatabase
@@ -42,13 +43,15 @@ def get_many(
 ) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
     """Read records of one database: the keys of those found, in order, and their values.
 
-    :param count: how many keys there are.
+    :param keys: taken one at a time; an iterator that makes them is fastest.
+    :param count: how many there are.
     """
 
     def decoder() -> binary.PairsDecoder:
         return binary.PairsDecoder(count)
 
-    return "get_bulk", binary.encode_get_many(db, keys, count), decoder(), True, None, decoder
+    request = binary.encode_get(zip(repeat(db), keys, strict=False))
+    return "get_bulk", request, decoder(), True, None, decoder
 
 
 def set_one(
@@ -73,13 +76,21 @@ def set_bulk(
 
 
 def set_many(
-    db: int, pairs: Iterable[tuple[bytes, bytes]], count: int, xt: int, *, no_reply: bool = False
+    db: int,
+    keys: Iterable[bytes],
+    values: Iterable[bytes],
+    count: int,
+    xt: int,
+    *,
+    no_reply: bool = False,
 ) -> Command[int | None]:
     """Store keys and values with one xt in one database, as :func:`set_bulk`.
 
-    :param count: how many pairs there are.
+    :param keys: taken one at a time, as the values are; iterators that make them are fastest.
+    :param count: how many of either there are.
     """
-    request = binary.encode_set_many(db, pairs, count, xt, no_reply=no_reply)
+    rows = zip(repeat(db), keys, values, repeat(xt), strict=False)
+    request = binary.encode_set(rows, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else _set_decoder(count)
     return "set_bulk", request, decode, True, None, None
 

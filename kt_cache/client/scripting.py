@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from kt_cache.errors import ConfigError, ServerError
-from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN, ExpireTime, to_wire
+from kt_cache.protocol.expiry import ExpireTime, to_script
 from kt_cache.serializers import encode_key
 
-__all__ = [
-    "moment",
-    "moments",
-    "relative_input",
-    "script_error",
-    "touch_input",
-    "touch_one_input",
-]
+__all__ = ["moment", "moments", "relative_input", "script_error", "touch_input"]
 
 Pairs = list[tuple[bytes, bytes]]
-
-_CALLED_DB = 'the script takes a record called "db" for the database index'
-
-
-def touch_one_input(db: int, key: bytes, xt: ExpireTime) -> Pairs:
-    """Return the input of ``touch_bulk`` for one key, as :func:`touch_input`."""
-    if key == b"db":
-        raise ConfigError(_CALLED_DB)
-    given = NEVER_GIVEN if xt is None else to_wire(xt)
-    return [(b"db", b"%d" % db), (key, b"%d" % (-NEVER if given == NEVER_GIVEN else given))]
 
 
 def touch_input(db: int, keys: Iterable[str | bytes], xt: ExpireTime) -> Pairs:
@@ -35,9 +18,7 @@ def touch_input(db: int, keys: Iterable[str | bytes], xt: ExpireTime) -> Pairs:
 
     :param xt: as callers give it.
     """
-    given = to_wire(xt)
-    # Lua's numbers cannot hold the usual "never".
-    return _for_each(db, keys, -NEVER if given == NEVER_GIVEN else given)
+    return _for_each(db, keys, to_script(xt))
 
 
 def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
@@ -53,7 +34,7 @@ def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
 def _for_each(db: int, keys: Iterable[str | bytes], number: int) -> Pairs:
     names = [encode_key(key) for key in keys]
     if b"db" in names:
-        raise ConfigError(_CALLED_DB)
+        raise ConfigError('the script takes a record called "db" for the database index')
     text = b"%d" % number
     return [(b"db", b"%d" % db), *[(name, text) for name in names]]
 

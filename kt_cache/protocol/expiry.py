@@ -23,6 +23,7 @@ __all__ = [
     "keep_expiry",
     "latest_dead",
     "resolve_expiry",
+    "to_script",
     "to_wire",
 ]
 
@@ -63,6 +64,15 @@ def to_wire(expire_time: ExpireTime) -> int:
     if seconds >= ABSOLUTE_FROM:
         return -min(seconds, NEVER)
     return max(seconds, -NEVER)
+
+
+def to_script(expire_time: ExpireTime) -> int:
+    """Return the xt to give to a script: Lua's numbers cannot hold the usual "never".
+
+    :param expire_time: as for :func:`to_wire`.
+    """
+    given = to_wire(expire_time)
+    return -NEVER if given == NEVER_GIVEN else given
 
 
 def _timestamp(moment: datetime) -> float:

@@ -146,15 +146,13 @@ def encode_rows(
         rows = [(encode(name), encode(value)) for name, value in rows]
     if ordered:
         rows = sorted(rows)
-    return b"".join([b"%b\t%b\n" % row for row in rows])
+    body = b"\n".join(map(b"\t".join, rows))
+    return body + b"\n" if body else b""
 
 
 def encode_raw_rows(rows: Collection[tuple[bytes, bytes]]) -> bytes | None:
     """Return the body of a map in the order given, or ``None`` if it cannot be sent raw."""
-    if not rows:
-        return b""
-    body = b"\n".join(map(b"\t".join, rows)) + b"\n"
-    count = len(rows)
+    body, count = encode_rows(rows), len(rows)
     # With a TAB, LF or CR in a column there is one too many in the whole.
     if body.count(b"\t") != count or body.count(b"\n") != count or b"\r" in body:
         return None

@@ -86,7 +86,7 @@ CASES = {
     ),
     "records.set_many": Case(
         "set_bulk",
-        lambda: records.set_many(0, [(b"k", VALUE), (b"l", VALUE)], 2, 9),
+        lambda: records.set_many(0, [b"k", b"l"], [VALUE, VALUE], 2, 9),
         stored(2),
         2,
         True,

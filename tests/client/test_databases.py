@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -15,6 +14,7 @@ from kt_cache import EmbeddedServer, KyotoTycoon
 from kt_cache.errors import NoSuchDatabase, ServerError
 from tests.support.clients import ClientFor
 from tests.support.databases import ORDERED, UNORDERED
+from tests.support.ktserver import need_ktserver
 from tests.support.peers import Peer, ScriptedServer, until
 from tests.support.replies import rpc
 
@@ -129,8 +129,7 @@ def test_no_update_log(kt: KyotoTycoon) -> None:
 @pytest.fixture(scope="module")
 def logging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A real server with an update log in small files, ready to follow another one."""
-    if not shutil.which("ktserver"):
-        pytest.skip("no ktserver on PATH")
+    need_ktserver()
     folder = tmp_path_factory.mktemp("ulog")
     words = ["-ulog", str(folder / "log"), "-ulim", "1", "-sid", "7", "-rts", str(folder / "rts")]
     with EmbeddedServer("ktserver", database="*", server_args=words, quiet=True) as server:

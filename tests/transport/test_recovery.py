@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
@@ -15,6 +14,7 @@ from kt_cache.errors import ConnectError, ReadTimeout
 from kt_cache.transport import Pool, close_pools, get_pool
 from kt_cache.transport.connection import Connection
 from tests.support.clients import ClientFor, assert_nothing_leaked
+from tests.support.ktserver import need_ktserver
 from tests.support.peers import TIMEOUT, Peer, ScriptedServer
 from tests.support.replies import MISSING, found, rpc
 from tests.support.threads import run_threads
@@ -120,8 +120,8 @@ def test_other_failures_are_no_restart(client_for: ClientFor, script: Any) -> No
 @pytest.mark.parametrize("kind", ["included", "ktserver"])
 def test_a_real_server_restarts(kind: str) -> None:
     """A client outlives its server: errors while it is away, then on as if nothing had been."""
-    if kind == "ktserver" and not shutil.which(kind):
-        pytest.skip("no ktserver on PATH")
+    if kind == "ktserver":
+        need_ktserver()
     server = EmbeddedServer(kind, quiet=True)
     server.run()
     kt = KyotoTycoon(server.host, server.port)

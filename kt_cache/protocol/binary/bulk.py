@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from struct import Struct
 from typing import NamedTuple
 
@@ -34,10 +34,8 @@ __all__ = [
     "Records",
     "RecordsDecoder",
     "encode_get",
-    "encode_get_many",
     "encode_remove",
     "encode_set",
-    "encode_set_many",
     "encode_single_get",
     "encode_single_remove",
     "encode_single_set",
@@ -78,53 +76,35 @@ _make = tuple.__new__
 # ---------------------------------------------------------------- requests, client side
 
 
-def encode_get(keys: Collection[tuple[int, bytes]], limits: Limits = DEFAULT_LIMITS) -> bytes:
+def encode_get(keys: Iterable[tuple[int, bytes]], limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return a get_bulk frame for ``(db, key)`` pairs."""
     return _encode_keys(GET_BULK, 0, keys, limits)
 
 
 def encode_remove(
-    keys: Collection[tuple[int, bytes]], *, no_reply: bool = False, limits: Limits = DEFAULT_LIMITS
+    keys: Iterable[tuple[int, bytes]], *, no_reply: bool = False, limits: Limits = DEFAULT_LIMITS
 ) -> bytes:
     """Return a remove_bulk frame for ``(db, key)`` pairs."""
     return _encode_keys(REMOVE_BULK, NO_REPLY if no_reply else 0, keys, limits)
 
 
 def _encode_keys(
-    magic: int, flags: int, keys: Collection[tuple[int, bytes]], limits: Limits
+    magic: int, flags: int, keys: Iterable[tuple[int, bytes]], limits: Limits
 ) -> bytes:
-    pack = _KEY.pack
+    pack, most, parts = _KEY.pack, limits.key, [b""]
+    add, db, size = parts.append, 0, 0
     try:
-        parts = [part for db, key in keys for part in (pack(db, len(key)), key)]
-    except struct.error:
-        parts = []
-    if not parts or sum(map(len, parts)) > limits.key:  # else no key can be too long
         for db, key in keys:
-            _check(limits, db, len(key))
-    return b"".join([BULK_HEAD.pack(magic, flags, len(keys)), *parts])
-
-
-def encode_get_many(db: int, keys: Iterable[bytes], count: int) -> bytes:
-    """Return ``encode_get([(db, key), ...])`` for keys of one database.
-
-    :param keys: taken one at a time; an iterator that makes them is fastest.
-    :param count: how many there are.
-    """
-    pack = _KEY.pack
-    parts = [BULK_HEAD.pack(GET_BULK, 0, count)]
-    add = parts.append
-    for key in keys:
-        try:
-            add(pack(db, len(key)))
-        except struct.error:
-            _check(DEFAULT_LIMITS, db, len(key))
-            raise
-        add(key)
-    frame = b"".join(parts)
-    if len(frame) > _MOST_KEY:  # else no key is too long
-        for key in parts[2::2]:
-            _check(DEFAULT_LIMITS, db, len(key))
-    return frame
+            size = len(key)
+            if size > most:
+                limits.check_record(size)
+            add(pack(db, size))
+            add(key)
+    except struct.error:
+        _check(db)
+        raise
+    parts[0] = BULK_HEAD.pack(magic, flags, len(parts) // 2)
+    return b"".join(parts)
 
 
 def encode_single_get(db: int, key: bytes) -> bytes:
@@ -139,52 +119,27 @@ def encode_single_get(db: int, key: bytes) -> bytes:
 
 
 def encode_set(
-    records: Collection[tuple[int, bytes, bytes, int]],
+    records: Iterable[tuple[int, bytes, bytes, int]],
     *,
     no_reply: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Return a set_bulk frame for ``(db, key, value, xt)`` records."""
-    pack = RECORD.pack
+    pack, most_key, most_value, parts = RECORD.pack, limits.key, limits.value, [b""]
+    add, db, xt = parts.append, 0, 0
     try:
-        parts = [
-            part
-            for db, key, value, xt in records
-            for part in (pack(db, len(key), len(value), xt), key, value)
-        ]
-    except struct.error:
-        parts = []
-    if not parts or sum(map(len, parts)) > min(limits.key, limits.value):
         for db, key, value, xt in records:
-            _check(limits, db, len(key), len(value), xt)
-    head = BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(records))
-    return b"".join([head, *parts])
-
-
-def encode_set_many(
-    db: int, pairs: Iterable[tuple[bytes, bytes]], count: int, xt: int, *, no_reply: bool = False
-) -> bytes:
-    """Return ``encode_set([(db, key, value, xt), ...])`` for one database and one time.
-
-    :param pairs: keys and values, taken one at a time; an iterator that makes them is fastest.
-    :param count: how many there are.
-    """
-    pack = RECORD.pack
-    parts = [BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, count)]
-    add = parts.append
-    for key, value in pairs:
-        try:
-            add(pack(db, len(key), len(value), xt))
-        except struct.error:
-            _check(DEFAULT_LIMITS, db, len(key), len(value), xt)
-            raise
-        add(key)
-        add(value)
-    frame = b"".join(parts)
-    if len(frame) > min(_MOST_KEY, _MOST_VALUE):  # else none of them is too long
-        for key, value in zip(parts[2::3], parts[3::3], strict=True):
-            _check(DEFAULT_LIMITS, db, len(key), len(value), xt)
-    return frame
+            size, length = len(key), len(value)
+            if size > most_key or length > most_value:
+                limits.check_record(size, length)
+            add(pack(db, size, length, xt))
+            add(key)
+            add(value)
+    except struct.error:
+        _check(db, xt)
+        raise
+    parts[0] = BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(parts) // 3)
+    return b"".join(parts)
 
 
 def encode_single_set(
@@ -213,9 +168,8 @@ def encode_single_remove(db: int, key: bytes, *, no_reply: bool = False) -> byte
     return encode_remove([(db, key)], no_reply=no_reply)  # which says what is wrong
 
 
-def _check(limits: Limits, db: int, key_size: int, value_size: int = 0, xt: int = 0) -> None:
-    """Say what is wrong with a record that cannot be sent."""
-    limits.check_record(key_size, value_size)
+def _check(db: int, xt: int = 0) -> None:
+    """Say what is wrong with numbers that do not fit into a frame."""
     if not -(2**63) <= xt < 2**63:
         raise LocalProtocolError(f"an expiration time has 64 bits, {xt!r} does not fit")
     if not isinstance(db, int) or not 0 <= db <= 0xFFFF:
