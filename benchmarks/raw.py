@@ -74,8 +74,10 @@ def _reply_size(sock: socket.socket, command: Command[Any]) -> int:
         part = sock.recv(_BUFFER)
         _not_closed(len(part))
         reply += part
-        if not isinstance(decode(reply, len(reply)), Incomplete):
+        result = decode(reply, len(reply))
+        if not isinstance(result, Incomplete):
             return len(reply)
+        decode = result.then or decode
 
 
 def _not_closed(received: int) -> int:

@@ -62,7 +62,7 @@ class AsyncExecutor:
         now = monotonic()
         if deadline is None:
             deadline = now + self._call_timeout + patience
-        _, request, decode, _, _, renew = command
+        _, request, decode, _, _ = command
         loop, pool = self._current
         if pool is None or loop is not get_running_loop():
             pool = self.pool
@@ -77,8 +77,6 @@ class AsyncExecutor:
             except KTError as error:
                 raise told_where(error, command, self._host) from error.__cause__
             again, now = True, monotonic()
-            if renew is not None:
-                decode = renew()
 
     async def drive(self, operation: Operation[T]) -> T:
         """Carry out an operation of several commands within one call's deadline.
@@ -136,7 +134,7 @@ class AsyncExecutor:
 
         The connection is given up if it breaks, but does not go back to the pool otherwise.
         """
-        _, request, decode, _, _, _ = command
+        _, request, decode, _, _ = command
         try:
             now = monotonic()
             return await pool.exchange(request, decode, deadline, now, patience, connection)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kt_cache.client import bulk_procedures, procedures
 from kt_cache.client.aio_procedures import AsyncProcedureMethods
-from kt_cache.client.call import Signals, common
+from kt_cache.client.call import Signals
 from kt_cache.protocol.expiry import ExpireTime, to_wire
 from kt_cache.serializers import encode_key
 
@@ -34,7 +34,7 @@ class AsyncHttpMethods(AsyncProcedureMethods):
         **signals: Unpack[Signals],
     ) -> Any:
         """Return a record's value, or ``None`` if there is no record."""
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         value = await self._call(procedures.get(where, encode_key(key)), signals)
         return value if value is None or not decode_value else self._decoded(key, value)
 
@@ -52,7 +52,7 @@ class AsyncHttpMethods(AsyncProcedureMethods):
         :return: ``True``.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return await self._call(procedures.set_one(where, encode_key(key), data, xt), signals)
 
     async def remove_http(self, key: Key, db: int | None = None, **signals: Unpack[Signals]) -> int:
@@ -60,7 +60,7 @@ class AsyncHttpMethods(AsyncProcedureMethods):
 
         :return: 1 if there was one, else 0.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return int(await self._call(procedures.remove(where, encode_key(key)), signals))
 
     async def get_bulk_http(
@@ -76,7 +76,7 @@ class AsyncHttpMethods(AsyncProcedureMethods):
         :param atomic: whether no other client's write may come in between.
         :return: key -> value, without the missing ones.
         """
-        where, wanted = common(self._db(db), signals), map(encode_key, keys)
+        where, wanted = self._where(db, signals), map(encode_key, keys)
         found = await self._call(bulk_procedures.get_bulk(where, wanted, atomic=atomic), signals)
         return self._decoded_pairs(found.items(), decode_values)
 
@@ -95,7 +95,7 @@ class AsyncHttpMethods(AsyncProcedureMethods):
         :param atomic: whether nobody may see, or a failure leave, a part of them.
         :return: number of records stored.
         """
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         pairs = [
             (encode_key(key), self._encoded(key, value, encode_values))
             for key, value in data.items()
@@ -114,7 +114,7 @@ class AsyncHttpMethods(AsyncProcedureMethods):
         :param atomic: whether nobody may see a part of them removed.
         :return: number of records that existed.
         """
-        where, unwanted = common(self._db(db), signals), map(encode_key, keys)
+        where, unwanted = self._where(db, signals), map(encode_key, keys)
         return await self._call(
             bulk_procedures.remove_bulk(where, unwanted, atomic=atomic), signals
         )

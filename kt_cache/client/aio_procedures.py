@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kt_cache.client import procedures
 from kt_cache.client.aio_executor import AsyncExecutor
 from kt_cache.client.base import ClientBase
-from kt_cache.client.call import Signals, common, patience_of
+from kt_cache.client.call import Signals, patience_of
 from kt_cache.client.command import Command
 from kt_cache.client.readable import origin
 from kt_cache.protocol.expiry import ExpireTime, to_wire
@@ -57,7 +57,7 @@ class AsyncProcedureMethods(ClientBase):
         :return: whether it was stored.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return await self._call(procedures.add(where, encode_key(key), data, xt), signals)
 
     async def replace(
@@ -75,7 +75,7 @@ class AsyncProcedureMethods(ClientBase):
         :return: whether it was stored.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return await self._call(procedures.replace(where, encode_key(key), data, xt), signals)
 
     async def append(
@@ -94,7 +94,7 @@ class AsyncProcedureMethods(ClientBase):
         :return: ``True``.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return await self._call(procedures.append(where, encode_key(key), data, xt), signals)
 
     async def cas(
@@ -119,7 +119,7 @@ class AsyncProcedureMethods(ClientBase):
             raise ValueError("cas needs an old value, a new value, or both")
         old = None if old_val is None else self._encoded(key, old_val, encode_value)
         new = None if new_val is None else self._encoded(key, new_val, encode_value)
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         return await self._call(procedures.cas(where, encode_key(key), old, new, xt), signals)
 
     async def increment(
@@ -141,7 +141,7 @@ class AsyncProcedureMethods(ClientBase):
         :raises ServerError: if the record is not such a counter, or missing with ``"try"``.
         :raises ConfigError: if ``n`` or ``orig`` is not a whole number of at most 64 bits.
         """
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         command = procedures.increment(where, encode_key(key), n, origin(orig, whole=True), xt)
         return await self._call(command, signals)
 
@@ -166,7 +166,7 @@ class AsyncProcedureMethods(ClientBase):
         :raises ConfigError: if ``n`` is not a number below 2**63 or infinite, or ``orig`` is not
             finite.
         """
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         start = origin(orig, whole=False)
         command = procedures.increment_double(where, encode_key(key), n, start, xt)
         return await self._call(command, signals)
@@ -179,7 +179,7 @@ class AsyncProcedureMethods(ClientBase):
         self, key: Key, db: int | None = None, **signals: Unpack[Signals]
     ) -> int | None:
         """Return the size of a record's value in bytes, or ``None`` if there is no record."""
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return await self._call(procedures.check(where, encode_key(key)), signals)
 
     async def seize(
@@ -190,7 +190,7 @@ class AsyncProcedureMethods(ClientBase):
         **signals: Unpack[Signals],
     ) -> Any:
         """Remove a record and return the value it had, or ``None`` if there was none."""
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         value = await self._call(procedures.seize(where, encode_key(key)), signals)
         return value if value is None or not decode_value else self._decoded(key, value)
 

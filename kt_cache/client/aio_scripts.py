@@ -9,7 +9,14 @@ from typing import Any
 from kt_cache.client import records
 from kt_cache.client.aio_records import AsyncRecordMethods
 from kt_cache.client.readable import as_moment
-from kt_cache.client.scripting import moment, moments, relative_input, script_error, touch_input
+from kt_cache.client.scripting import (
+    moment,
+    moments,
+    relative_input,
+    script_error,
+    touch_input,
+    touch_one,
+)
 from kt_cache.protocol.expiry import ExpireTime
 from kt_cache.serializers import encode_key
 
@@ -119,8 +126,8 @@ class AsyncScriptMethods(AsyncRecordMethods):
         :param xt: as ``expire_time`` for :meth:`set`; ``None`` for never.
         :return: the time it had, as in :meth:`expire_time`; ``None`` if there is no record.
         """
-        pairs = touch_input(self._db(db), (key,), xt)
-        command = records.play_script(b"touch_bulk", pairs, repeatable=True)
+        index = self.default_db if db is None else db
+        command = touch_one(index, encode_key(key), xt)
         return moment(await self._executor.run(command))
 
     async def touch_bulk(

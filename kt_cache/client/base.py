@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from kt_cache.client import records
+from kt_cache.client.call import Signals, Where, common
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.protocol.binary import Found
-from kt_cache.protocol.expiry import ExpireTime, to_wire
+from kt_cache.protocol.expiry import NEVER_GIVEN, ExpireTime, to_wire
 from kt_cache.serializers import KT_NONE, decode_key, encode_key, get_serializer
 from kt_cache.transport.config import LONGEST_LIFE, PoolConfig, check_seconds
 
@@ -90,6 +91,13 @@ class ClientBase:
     def _db(self, db: int | None) -> int:
         return self.default_db if db is None else db
 
+    def _where(self, db: int | None, signals: Signals) -> Where:
+        """Return the parameters that every procedure takes, as :func:`common` makes them."""
+        index = self.default_db if db is None else db
+        if not signals and isinstance(index, int):
+            return index  # as nearly always
+        return common(index, signals)
+
     def _key_and_db(self, item: Any) -> tuple[str | bytes, int | None]:
         """Return key and database of ``client[item]``: a key, or a ``(key, db)`` tuple."""
         if not isinstance(item, tuple):
@@ -154,7 +162,7 @@ class ClientBase:
         self, keys: Collection[str | bytes], db: int | None
     ) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
         """Return the command that reads keys of one database."""
-        index = self._db(db)
+        index = self.default_db if db is None else db
         try:
             return records.get_many(index, map(str.encode, keys), len(keys))  # type: ignore[arg-type]
         except _UNUSUAL:
@@ -170,7 +178,8 @@ class ClientBase:
         encode_values: bool,
     ) -> Command[int | None]:
         """Return the command that stores keys and values in one database."""
-        index, count, xt = self._db(db), len(data), to_wire(expire_time)
+        index, count = self.default_db if db is None else db, len(data)
+        xt = NEVER_GIVEN if expire_time is None else to_wire(expire_time)
         encode = self._usual_encode if encode_values else str.encode
         try:
             keys, values = map(str.encode, data), map(encode, data.values())

@@ -7,13 +7,20 @@ from typing import Generic, TypeAlias, TypedDict, TypeVar
 
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, NoSuchDatabase, ServerError, SignalTimeout
-from kt_cache.protocol.framing import Buffer, Closing, Incomplete
-from kt_cache.protocol.rpc import RpcReply, RpcReplyDecoder, decode_usual_reply, encode_call
+from kt_cache.protocol.framing import Buffer, Closing, Decoder, Incomplete, begin
+from kt_cache.protocol.rpc import (
+    CallEncoder,
+    RpcReply,
+    RpcReplyDecoder,
+    decode_usual_reply,
+    encode_call,
+)
 from kt_cache.serializers import encode_key
 from kt_cache.transport.config import check_seconds
 
 __all__ = [
     "Params",
+    "Procedure",
     "Rows",
     "Signals",
     "Where",
@@ -118,51 +125,86 @@ def call(
     """
     if len(params) > _SIGNAL and params[_SIGNAL][0] == b"SIGNAL":
         repeatable = False
-    reading = _Reading(read)
-    return name, encode_call(name, params), reading, repeatable, key, reading.renew
+    return name, encode_call(name, params), _reading(read), repeatable, key
 
 
-class _Reading(Generic[T]):
-    """The decoder of one call's reply."""
+class Procedure(Generic[T]):
+    """A procedure on one record, which makes commands: :func:`call` with as few steps as can be.
 
-    __slots__ = ("_decode", "_read")
+    :param name: of the procedure.
+    :param inputs: names of its inputs behind ``DB`` and ``key``, as :class:`CallEncoder` takes
+        them.
+    :param read: as for :func:`call`.
+    :param repeatable: as for :func:`call`.
+    """
 
-    def __init__(self, read: Callable[[RpcReply], T]) -> None:
+    __slots__ = ("_decode", "_encode", "_inputs", "_name", "_read", "_repeatable")
+
+    def __init__(
+        self, name: str, *inputs: str, read: Callable[[RpcReply], T], repeatable: bool = False
+    ) -> None:
+        self._name = name
+        self._inputs = [given.rstrip("#").encode() for given in inputs]
+        self._encode = CallEncoder(name, "DB#", "key", *inputs)
         self._read = read
-        self._decode: RpcReplyDecoder | None = None
+        self._decode = _reading(read)
+        self._repeatable = repeatable
 
-    def renew(self) -> _Reading[T]:
-        """Return another one like this at its start."""
-        return _Reading(self._read)
+    def __call__(self, where: Where, key: bytes, *values: bytes | int | None) -> Command[T]:
+        """Return a call.
 
-    def __call__(self, data: Buffer, end: int) -> T | Incomplete | Closing[T]:
-        """Return the call's result."""
-        if self._decode is None:
-            reply = decode_usual_reply(data, end)
-            if reply is not None:
-                return _result(reply, self._read, connection_ok=True)
-            self._decode = RpcReplyDecoder()
-        decoded = self._decode(data, end)
-        if isinstance(decoded, Incomplete):
-            return decoded
-        if isinstance(decoded, Closing):
-            return Closing(_result(decoded.result, self._read, connection_ok=False))
-        return _result(decoded, self._read, connection_ok=True)
+        :param values: of the other inputs; what is ``None`` is left out.
+        """
+        if isinstance(where, int) and None not in values:
+            request = self._encode(where, key, *values)  # type: ignore[arg-type]
+            return self._name, request, self._decode, self._repeatable, key
+        params = params_of(where, (b"key", key), *zip(self._inputs, values, strict=True))
+        return call(self._name, params, self._read, repeatable=self._repeatable, key=key)
 
 
-def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool) -> T:
+def _reading(read: Callable[[RpcReply], T]) -> Decoder[T]:
+    """Return the decoder of a reply of which ``read`` makes the result."""
+
+    def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+        reply = decode_usual_reply(data, end)
+        if reply is None:
+            return begin(_any_reply(read), data, end)
+        return _result(reply, read)
+
+    return decode
+
+
+def _any_reply(read: Callable[[RpcReply], T]) -> Decoder[T]:
+    reply_in = RpcReplyDecoder()
+
+    def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
+        reply = reply_in(data, end)
+        if isinstance(reply, Incomplete):
+            return reply
+        if isinstance(reply, Closing):
+            return Closing(_result(reply.result, read, connection_ok=False))
+        return _result(reply, read)
+
+    return decode
+
+
+def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool = True) -> T:
     if reply.status in (200, _REFUSED):
         try:
             return read(reply)
         except ServerError as error:
             error.connection_ok = connection_ok
             raise
-    text = reply.rows.get(b"ERROR", b"").decode(errors="replace")
+    text = _error_in(reply)
     raise _KINDS.get(text, ServerError)(
         f"the server answered {reply.status}: {text or 'no reason given'}",
         status=reply.status,
         connection_ok=connection_ok,
     )
+
+
+def _error_in(reply: RpcReply) -> str:
+    return (reply.output(b"ERROR") or b"").decode(errors="replace")
 
 
 # ---------------------------------------------------------------- reading replies
@@ -177,28 +219,34 @@ def rows_of(reply: RpcReply) -> Rows:
     """Return the output map of a call that may not be refused."""
     if reply.status == 200:
         return reply.rows
-    text = reply.rows.get(b"ERROR", b"").decode(errors="replace")
-    raise ServerError(f"the server refused: {text}", status=reply.status)
+    raise _refused(reply)
+
+
+def _refused(reply: RpcReply) -> ServerError:
+    return ServerError(f"the server refused: {_error_in(reply)}", status=reply.status)
 
 
 def done(reply: RpcReply) -> bool:
     """Return ``True`` for a call that may not be refused."""
-    rows_of(reply)
+    if reply.status != 200:
+        raise _refused(reply)
     return True
 
 
 def field(reply: RpcReply, name: bytes) -> bytes:
     """Return one output of a call that may not be refused."""
-    try:
-        return rows_of(reply)[name]
-    except KeyError:
-        raise ServerError(f"the reply lacks {name.decode()!r}", status=reply.status) from None
+    if reply.status != 200:
+        raise _refused(reply)
+    found = reply.output(name)
+    if found is None:
+        raise ServerError(f"the reply lacks {name.decode()!r}", status=reply.status)
+    return found
 
 
 def number(reply: RpcReply, name: bytes = b"num") -> int:
     """Return one output that is a whole number."""
-    if reply.status == 200 and reply.rows.get(name, b"").isdigit():  # as nearly always
-        return int(reply.rows[name])
+    if reply.status == 200 and (found := reply.output(name)) and found.isdigit():
+        return int(found)  # as nearly always
     try:
         return int(field(reply, name))
     except ValueError:

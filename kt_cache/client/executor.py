@@ -46,7 +46,7 @@ class Executor:
         now = monotonic()
         if deadline is None:
             deadline = now + self._call_timeout + patience
-        _, request, decode, _, _, renew = command
+        _, request, decode, _, _ = command
         pool, again = self.pool, False
         while True:
             try:
@@ -58,8 +58,6 @@ class Executor:
             except KTError as error:
                 raise told_where(error, command, pool.config.address) from error.__cause__
             again, now = True, monotonic()
-            if renew is not None:
-                decode = renew()
 
     def drive(self, operation: Operation[T]) -> T:
         """Carry out an operation of several commands within one call's deadline.
@@ -111,7 +109,7 @@ class Executor:
 
         The connection is given up if it breaks, but does not go back to the pool otherwise.
         """
-        _, request, decode, _, _, _ = command
+        _, request, decode, _, _ = command
         try:
             if patience:
                 return connection.exchange_patiently(request, decode, deadline, patience)

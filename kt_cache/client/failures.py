@@ -13,7 +13,7 @@ __all__ = ["check_repeatable", "kept_changing", "told_where", "unpinned"]
 
 def told_where(error: KTError, command: Command[Any], host: str) -> KTError:
     """Return an error that says on which server, in which command and at which key it happened."""
-    name, _, _, _, key, _ = command
+    name, _, _, _, key = command
     error.add_context(host=host, command=name, key=key)
     return error
 
@@ -24,7 +24,7 @@ def check_repeatable(error: ConnectionClosed, command: Command[Any], host: str) 
     :raises OutcomeUnknown: if it may not: the server may or may not have carried it out.
     """
     told_where(error, command, host)
-    _, _, _, repeatable, _, _ = command
+    _, _, _, repeatable, _ = command
     if repeatable or isinstance(error, NothingSent):
         return
     raise OutcomeUnknown(

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from kt_cache.client.call import (
+    Procedure,
     Where,
     accepted,
-    call,
     field,
     number,
     optional,
-    params_of,
 )
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, ServerError
@@ -57,51 +56,38 @@ _value_if_any = optional(_value)
 _size_if_any = optional(_size)
 
 
-def _write(
-    name: str, where: Where, key: bytes, value: bytes, xt: int, *, repeatable: bool = False
-) -> Command[bool]:
-    params = params_of(where, (b"key", key), (b"value", value), (b"xt", xt))
-    return call(name, params, accepted, repeatable=repeatable, key=key)
+get = Procedure("get", read=_value_if_any, repeatable=True)
+"""``get(where, key)`` reads one record: its value, or ``None`` if it is missing."""
 
+set_one = Procedure("set", "value", "xt#", read=accepted, repeatable=True)
+"""``set_one(where, key, value, xt)`` stores a record: ``True``."""
 
-def get(where: Where, key: bytes) -> Command[bytes | None]:
-    """Read one record: its value, or ``None`` if it is missing."""
-    return call("get", params_of(where, (b"key", key)), _value_if_any, repeatable=True, key=key)
+remove = Procedure("remove", read=accepted)
+"""``remove(where, key)`` removes a record: whether there was one."""
 
+add = Procedure("add", "value", "xt#", read=accepted)
+"""``add(where, key, value, xt)`` stores a record unless there is one: whether it was stored."""
 
-def set_one(where: Where, key: bytes, value: bytes, xt: int) -> Command[bool]:
-    """Store a record: ``True``."""
-    return _write("set", where, key, value, xt, repeatable=True)
+replace = Procedure("replace", "value", "xt#", read=accepted)
+"""``replace(where, key, value, xt)`` stores a record if there is one: whether it was stored."""
 
+append = Procedure("append", "value", "xt#", read=accepted)
+"""``append(where, key, value, xt)`` stores a record, or adds to the end of its value if there is
+one: ``True``."""
 
-def remove(where: Where, key: bytes) -> Command[bool]:
-    """Remove a record: whether there was one."""
-    return call("remove", params_of(where, (b"key", key)), accepted, repeatable=False, key=key)
+cas = Procedure("cas", "oval", "nval", "xt#", read=accepted)
+"""``cas(where, key, old, new, xt)`` stores ``new`` if the value is ``old``: whether it was. An old
+one that is ``None`` means that there must be no record, a new one that it is removed."""
 
+check = Procedure("check", read=_size_if_any, repeatable=True)
+"""``check(where, key)``: the size of a record's value in bytes, or ``None`` if it is missing."""
 
-def add(where: Where, key: bytes, value: bytes, xt: int) -> Command[bool]:
-    """Store a record unless there is one: whether it was stored."""
-    return _write("add", where, key, value, xt)
+seize = Procedure("seize", read=_value_if_any)
+"""``seize(where, key)`` removes a record: the value it had, or ``None`` if it is missing."""
 
-
-def replace(where: Where, key: bytes, value: bytes, xt: int) -> Command[bool]:
-    """Store a record if there is one: whether it was stored."""
-    return _write("replace", where, key, value, xt)
-
-
-def append(where: Where, key: bytes, value: bytes, xt: int) -> Command[bool]:
-    """Store a record, or add to the end of its value if there is one: ``True``."""
-    return _write("append", where, key, value, xt)
-
-
-def cas(where: Where, key: bytes, old: bytes | None, new: bytes | None, xt: int) -> Command[bool]:
-    """Store ``new`` if the value is ``old``: whether it was.
-
-    :param old: ``None`` if there must be no record.
-    :param new: ``None`` to remove it.
-    """
-    params = params_of(where, (b"key", key), (b"oval", old), (b"nval", new), (b"xt", xt))
-    return call("cas", params, accepted, repeatable=False, key=key)
+_increment = Procedure("increment", "num#", "xt#", read=number)
+_increment_from = Procedure("increment", "num#", "orig", "xt#", read=number)
+_increment_double = Procedure("increment_double", "num", "orig", "xt#", read=_real)
 
 
 def increment(where: Where, key: bytes, n: int, orig: bytes | None, xt: int) -> Command[int]:
@@ -113,8 +99,9 @@ def increment(where: Where, key: bytes, n: int, orig: bytes | None, xt: int) -> 
     """
     if isinstance(n, bool) or not isinstance(n, int) or not -_TOO_MUCH <= n < _TOO_MUCH:
         raise ConfigError(f"increment adds whole numbers of at most 64 bits, not {n!r}")
-    params = params_of(where, (b"key", key), (b"num", n), (b"orig", orig), (b"xt", xt))
-    return call("increment", params, number, repeatable=False, key=key)
+    if orig is None:
+        return _increment(where, key, n, xt)
+    return _increment_from(where, key, n, orig, xt)
 
 
 def increment_double(
@@ -129,16 +116,4 @@ def increment_double(
         raise ConfigError(f"increment_double adds numbers, not {n!r}")
     if not (abs(n) < _TOO_MUCH or n in _INFINITE):  # "not a number" would spoil the record for good
         raise ConfigError(f"increment_double adds numbers below 2**63, or infinite, not {n!r}")
-    num = str(float(n)).encode()
-    params = params_of(where, (b"key", key), (b"num", num), (b"orig", orig), (b"xt", xt))
-    return call("increment_double", params, _real, repeatable=False, key=key)
-
-
-def check(where: Where, key: bytes) -> Command[int | None]:
-    """Return the size of a record's value in bytes, or ``None`` if it is missing."""
-    return call("check", params_of(where, (b"key", key)), _size_if_any, repeatable=True, key=key)
-
-
-def seize(where: Where, key: bytes) -> Command[bytes | None]:
-    """Remove a record: the value it had, or ``None`` if it is missing."""
-    return call("seize", params_of(where, (b"key", key)), _value_if_any, repeatable=False, key=key)
+    return _increment_double(where, key, str(float(n)).encode(), orig, xt)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import repeat
 
 from kt_cache.client.command import Command
 from kt_cache.errors import NoSuchDatabase
 from kt_cache.protocol import binary
-from kt_cache.protocol.framing import Buffer, Decoder, Incomplete, no_reply_decoder
+from kt_cache.protocol.framing import Buffer, Decoder, Incomplete, begin, no_reply_decoder
 
 __all__ = [
     "get",
@@ -26,16 +27,16 @@ __all__ = [
 def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
     """Read one record: ``(value, absolute xt)``, or ``None`` if it is missing."""
     request = binary.encode_single_get(db, key)
-    return "get", request, binary.decode_single_get_reply, True, key, None
+    return "get", request, binary.decode_single_get_reply, True, key
 
 
 def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Found]]:
     """Read the records of ``(db, key)`` pairs: those found, in order, with absolute xt."""
 
-    def decoder() -> binary.GetReplyDecoder:
-        return binary.GetReplyDecoder(len(keys))
+    def decode(data: Buffer, end: int) -> list[binary.Found] | Incomplete:
+        return begin(binary.GetReplyDecoder(len(keys)), data, end)
 
-    return "get_bulk", binary.encode_get(keys), decoder(), True, None, decoder
+    return "get_bulk", binary.encode_get(keys), decode, True, None
 
 
 def get_many(
@@ -46,12 +47,8 @@ def get_many(
     :param keys: taken one at a time; an iterator that makes them is fastest.
     :param count: how many there are.
     """
-
-    def decoder() -> binary.PairsDecoder:
-        return binary.PairsDecoder(count)
-
     request = binary.encode_get(zip(repeat(db), keys, strict=False))
-    return "get_bulk", request, decoder(), True, None, decoder
+    return "get_bulk", request, _pairs_decoder(count), True, None
 
 
 def set_one(
@@ -63,7 +60,7 @@ def set_one(
     """
     request = binary.encode_single_set(db, key, value, xt, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else _decode_set_one
-    return "set", request, decode, True, key, None
+    return "set", request, decode, True, key
 
 
 def set_bulk(
@@ -72,7 +69,7 @@ def set_bulk(
     """Store ``(db, key, value, xt)`` records: how many, or ``None`` without a reply."""
     request = binary.encode_set(records, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else _set_decoder(len(records))
-    return "set_bulk", request, decode, True, None, None
+    return "set_bulk", request, decode, True, None
 
 
 def set_many(
@@ -92,14 +89,14 @@ def set_many(
     rows = zip(repeat(db), keys, values, repeat(xt), strict=False)
     request = binary.encode_set(rows, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else _set_decoder(count)
-    return "set_bulk", request, decode, True, None, None
+    return "set_bulk", request, decode, True, None
 
 
 def remove(db: int, key: bytes, *, no_reply: bool = False) -> Command[int | None]:
     """Remove one record: 1 or 0, or ``None`` without a reply."""
     request = binary.encode_single_remove(db, key, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else binary.decode_remove_reply
-    return "remove", request, decode, False, key, None
+    return "remove", request, decode, False, key
 
 
 def remove_bulk(
@@ -108,7 +105,7 @@ def remove_bulk(
     """Remove the records of ``(db, key)`` pairs: how many existed, or ``None``."""
     request = binary.encode_remove(keys, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else binary.decode_remove_reply
-    return "remove_bulk", request, decode, False, None, None
+    return "remove_bulk", request, decode, False, None
 
 
 def play_script(
@@ -123,11 +120,14 @@ def play_script(
     :param repeatable: whether calling it twice leaves the same state and gives the same answer.
     """
     request = binary.encode_script(name, pairs, no_reply=no_reply)
-    decode = no_reply_decoder if no_reply else binary.ScriptReplyDecoder()
-    renew = None if no_reply else binary.ScriptReplyDecoder
-    return "script", request, decode, repeatable, None, renew
+    decode = no_reply_decoder if no_reply else binary.decode_script_reply
+    return "script", request, decode, repeatable, None
 
 
+_pairs_decoder = lru_cache(maxsize=256)(binary.PairsDecoder)
+
+
+@lru_cache(maxsize=256)
 def _set_decoder(sent: int) -> Decoder[int]:
     all_stored = binary.encode_count_reply(binary.SET_BULK, sent)
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, ServerError
+from kt_cache.protocol import binary
 from kt_cache.protocol.expiry import ExpireTime, to_script
 from kt_cache.serializers import encode_key
 
-__all__ = ["moment", "moments", "relative_input", "script_error", "touch_input"]
+__all__ = ["moment", "moments", "relative_input", "script_error", "touch_input", "touch_one"]
 
 Pairs = list[tuple[bytes, bytes]]
+
+
+def touch_one(db: int, key: bytes, xt: ExpireTime) -> Command[Pairs | None]:
+    """Call ``touch_bulk`` for one record.
+
+    :param xt: as callers give it.
+    """
+    if key == b"db":
+        raise _taken()
+    pairs = ((b"db", b"%d" % db), (key, b"%d" % to_script(xt)))
+    request = binary.encode_script(b"touch_bulk", pairs)
+    return "script", request, binary.decode_script_reply, True, key
 
 
 def touch_input(db: int, keys: Iterable[str | bytes], xt: ExpireTime) -> Pairs:
@@ -34,9 +48,13 @@ def relative_input(db: int, keys: Iterable[str | bytes], n: int) -> Pairs:
 def _for_each(db: int, keys: Iterable[str | bytes], number: int) -> Pairs:
     names = [encode_key(key) for key in keys]
     if b"db" in names:
-        raise ConfigError('the script takes a record called "db" for the database index')
+        raise _taken()
     text = b"%d" % number
     return [(b"db", b"%d" % db), *[(name, text) for name in names]]
+
+
+def _taken() -> ConfigError:
+    return ConfigError('the script takes a record called "db" for the database index')
 
 
 def moment(output: Sequence[tuple[bytes, bytes]] | None) -> int | None:

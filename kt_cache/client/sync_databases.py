@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kt_cache.client import administration, bulk_procedures
-from kt_cache.client.call import Signals, common
+from kt_cache.client.call import Signals
 from kt_cache.client.readable import (
     LogFile,
     database_paths,
@@ -47,7 +47,7 @@ class DatabaseMethods(ProcedureMethods):
         :param max_keys: most keys to return; ``None`` for all.
         :return: keys, those of expired records that the server has not swept yet included.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         command = bulk_procedures.match_prefix(where, encode_key(prefix), max_keys)
         return [self._shown_key(key) for key in self._call(command, signals)]
 
@@ -63,7 +63,7 @@ class DatabaseMethods(ProcedureMethods):
         :param regex: a POSIX extended regular expression.
         :raises ServerError: if it is not one.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         command = bulk_procedures.match_regex(where, encode_key(regex), max_keys)
         return [self._shown_key(key) for key in self._call(command, signals)]
 
@@ -79,7 +79,7 @@ class DatabaseMethods(ProcedureMethods):
 
         :param distance: how many characters may be inserted, removed or changed; 1 if ``None``.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         command = bulk_procedures.match_similar(where, encode_key(origin), distance, max_keys)
         return [self._shown_key(key) for key in self._call(command, signals)]
 
@@ -94,7 +94,7 @@ class DatabaseMethods(ProcedureMethods):
 
         :return: field -> ``int``, ``float`` or ``str``.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return numbers(self._call(administration.status(where), signals))
 
     def report(self, **signals: Unpack[Signals]) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class DatabaseMethods(ProcedureMethods):
 
         :return: field -> ``int``, ``float`` or ``str``.
         """
-        where = common(self._db(None), signals)
+        where = self._where(None, signals)
         return numbers(self._call(administration.report(where), signals))
 
     def count(self, db: int | None = None, **signals: Unpack[Signals]) -> int:
@@ -135,7 +135,7 @@ class DatabaseMethods(ProcedureMethods):
 
         :return: ``True``.
         """
-        return self._call(administration.clear(common(self._db(db), signals)), signals)
+        return self._call(administration.clear(self._where(db, signals)), signals)
 
     def synchronize(
         self,
@@ -151,7 +151,7 @@ class DatabaseMethods(ProcedureMethods):
         :return: ``True``.
         :raises ServerError: if that failed.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         name = None if command is None else encode_key(command)
         return self._call(administration.synchronize(where, hard=hard, command=name), signals)
 
@@ -161,7 +161,7 @@ class DatabaseMethods(ProcedureMethods):
         :param step: look at about so many records; 0 for all.
         :return: ``True``.
         """
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return self._call(administration.vacuum(where, step if step > 0 else None), signals)
 
     # ------------------------------------------------------------ update log and replication

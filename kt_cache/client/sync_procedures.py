@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kt_cache.client import procedures
 from kt_cache.client.base import ClientBase
-from kt_cache.client.call import Signals, common, patience_of
+from kt_cache.client.call import Signals, patience_of
 from kt_cache.client.command import Command
 from kt_cache.client.executor import Executor
 from kt_cache.client.readable import origin
@@ -57,7 +57,7 @@ class ProcedureMethods(ClientBase):
         :return: whether it was stored.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return self._call(procedures.add(where, encode_key(key), data, xt), signals)
 
     def replace(
@@ -75,7 +75,7 @@ class ProcedureMethods(ClientBase):
         :return: whether it was stored.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return self._call(procedures.replace(where, encode_key(key), data, xt), signals)
 
     def append(
@@ -94,7 +94,7 @@ class ProcedureMethods(ClientBase):
         :return: ``True``.
         """
         data, xt = self._encoded(key, value, encode_value), to_wire(expire_time)
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return self._call(procedures.append(where, encode_key(key), data, xt), signals)
 
     def cas(
@@ -119,7 +119,7 @@ class ProcedureMethods(ClientBase):
             raise ValueError("cas needs an old value, a new value, or both")
         old = None if old_val is None else self._encoded(key, old_val, encode_value)
         new = None if new_val is None else self._encoded(key, new_val, encode_value)
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         return self._call(procedures.cas(where, encode_key(key), old, new, xt), signals)
 
     def increment(
@@ -141,7 +141,7 @@ class ProcedureMethods(ClientBase):
         :raises ServerError: if the record is not such a counter, or missing with ``"try"``.
         :raises ConfigError: if ``n`` or ``orig`` is not a whole number of at most 64 bits.
         """
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         command = procedures.increment(where, encode_key(key), n, origin(orig, whole=True), xt)
         return self._call(command, signals)
 
@@ -166,7 +166,7 @@ class ProcedureMethods(ClientBase):
         :raises ConfigError: if ``n`` is not a number below 2**63 or infinite, or ``orig`` is not
             finite.
         """
-        where, xt = common(self._db(db), signals), to_wire(expire_time)
+        where, xt = self._where(db, signals), to_wire(expire_time)
         start = origin(orig, whole=False)
         command = procedures.increment_double(where, encode_key(key), n, start, xt)
         return self._call(command, signals)
@@ -177,7 +177,7 @@ class ProcedureMethods(ClientBase):
 
     def length(self, key: Key, db: int | None = None, **signals: Unpack[Signals]) -> int | None:
         """Return the size of a record's value in bytes, or ``None`` if there is no record."""
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         return self._call(procedures.check(where, encode_key(key)), signals)
 
     def seize(
@@ -188,7 +188,7 @@ class ProcedureMethods(ClientBase):
         **signals: Unpack[Signals],
     ) -> Any:
         """Remove a record and return the value it had, or ``None`` if there was none."""
-        where = common(self._db(db), signals)
+        where = self._where(db, signals)
         value = self._call(procedures.seize(where, encode_key(key)), signals)
         return value if value is None or not decode_value else self._decoded(key, value)
 

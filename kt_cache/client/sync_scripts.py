@@ -8,7 +8,14 @@ from typing import Any
 
 from kt_cache.client import records
 from kt_cache.client.readable import as_moment
-from kt_cache.client.scripting import moment, moments, relative_input, script_error, touch_input
+from kt_cache.client.scripting import (
+    moment,
+    moments,
+    relative_input,
+    script_error,
+    touch_input,
+    touch_one,
+)
 from kt_cache.client.sync_records import RecordMethods
 from kt_cache.protocol.expiry import ExpireTime
 from kt_cache.serializers import encode_key
@@ -115,8 +122,8 @@ class ScriptMethods(RecordMethods):
         :param xt: as ``expire_time`` for :meth:`set`; ``None`` for never.
         :return: the time it had, as in :meth:`expire_time`; ``None`` if there is no record.
         """
-        pairs = touch_input(self._db(db), (key,), xt)
-        command = records.play_script(b"touch_bulk", pairs, repeatable=True)
+        index = self.default_db if db is None else db
+        command = touch_one(index, encode_key(key), xt)
         return moment(self._executor.run(command))
 
     def touch_bulk(

@@ -82,9 +82,9 @@ class Place:
         :param repeatable: whether calling it twice leaves the same state and answers the same.
         """
         pairs = [(b"db", b"%d" % self.db), (self.key_input, self.key), *inputs]
-        _, request, decode, _, _, renew = records.play_script(function.encode(), pairs)
+        _, request, decode, _, _ = records.play_script(function.encode(), pairs)
         # Made anew, for the sake of messages that name the function and the key.
-        return function, request, decode, repeatable, self.key, renew
+        return function, request, decode, repeatable, self.key
 
     def call(
         self,

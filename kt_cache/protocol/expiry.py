@@ -71,8 +71,7 @@ def to_script(expire_time: ExpireTime) -> int:
 
     :param expire_time: as for :func:`to_wire`.
     """
-    given = to_wire(expire_time)
-    return -NEVER if given == NEVER_GIVEN else given
+    return -NEVER if expire_time is None else to_wire(expire_time)
 
 
 def _timestamp(moment: datetime) -> float:

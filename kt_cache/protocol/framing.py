@@ -2,17 +2,17 @@
 
 A *decoder* is called as ``decode(data, end)`` with all bytes of one message received so far
 (``data[:end]``; what lies behind ``end`` is not to be read). It returns the decoded message, an
-:class:`Incomplete`, or the message in a :class:`Closing`. After an ``Incomplete`` it is called
-again with more of the same message, so that it can keep its place. It raises
-:class:`~kt_cache.errors.RemoteProtocolError` for bytes that no continuation can mend, trailing
-ones included.
+:class:`Incomplete`, or the message in a :class:`Closing`. After an ``Incomplete`` the same decoder,
+or the one named in it, is called with more of the same message, so that it can keep its place. It
+raises :class:`~kt_cache.errors.RemoteProtocolError` for bytes that no continuation can mend,
+trailing ones included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from kt_cache.errors import LocalProtocolError, RemoteProtocolError
 
@@ -24,6 +24,7 @@ __all__ = [
     "Incomplete",
     "Limits",
     "Unfinished",
+    "begin",
     "check_end",
     "no_reply_decoder",
 ]
@@ -73,12 +74,14 @@ class Incomplete(Unfinished):
     """More bytes are needed.
 
     :param need: length of the message as far as it is known yet; always more than it has now.
+    :ivar then: the decoder to call with them, if that is another one.
     """
 
-    __slots__ = ("need",)
+    __slots__ = ("need", "then")
 
     def __init__(self, need: int) -> None:
         self.need = need
+        self.then: Decoder[Any] | None = None
 
 
 class Closing(Unfinished, Generic[T_co]):
@@ -96,6 +99,17 @@ Decoder: TypeAlias = Callable[[Buffer, int], "T | Incomplete | Closing[T]"]
 def no_reply_decoder(data: Buffer, end: int) -> None:  # noqa: ARG001 - as decoders are called
     """Stand for "the peer does not reply"; never called, known by its identity."""
     raise RemoteProtocolError("a reply to a request that asked for none")
+
+
+def begin(decode: Callable[[Buffer, int], T], data: Buffer, end: int) -> T:
+    """Call a decoder that keeps its place for the first time, and name it as the one to go on with.
+
+    So whoever begins a message needs no decoder of its own until one message is cut in two.
+    """
+    result = decode(data, end)
+    if isinstance(result, Incomplete):
+        result.then = decode
+    return result
 
 
 def check_end(stop: int, end: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from kt_cache.errors import LocalProtocolError, RemoteProtocolError
@@ -50,6 +51,7 @@ _empty_line = re.compile(rb"\n\r?\n").search
 _leading_integer = re.compile(rb"[\x01-\x20]*([+-]?)0*([0-9]{1,20})").match
 _chunk_size = re.compile(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;.*)?").fullmatch
 
+_SHORT_HEAD = 1024  # bytes of a head that is worth remembering
 _CHUNK_LINE = 64  # the most that a chunk's size line may have
 _BODILESS = frozenset((b"GET", b"HEAD", b"DELETE"))
 
@@ -122,18 +124,30 @@ def encode_response(
         ``None`` for no such header; -1 for every other reply.
     :raises LocalProtocolError: for a line break, or text beyond Latin-1, ahead of the body.
     """
+    if head_length == -1:
+        length: int | None = len(body)
+    else:
+        length, body = head_length, b""
+    return _response_head(status, tuple(headers), server, date, close, length) + body
+
+
+@lru_cache(maxsize=256)  # heads of the same second differ in their lengths at most
+def _response_head(
+    status: int,
+    headers: tuple[tuple[str, str], ...],
+    server: str,
+    date: str,
+    close: bool,
+    length: int | None,
+) -> bytes:
     reason = _REASONS.get(status, "Unknown")
     lines = [f"HTTP/1.1 {status} {reason}", f"Server: {server}", f"Date: {date}"]
     if close:
         lines.append("Connection: close")
-    if head_length == -1:
-        lines.append(f"Content-Length: {len(body)}")
-    else:
-        body = b""
-        if head_length is not None:
-            lines.append(f"Content-Length: {head_length}")
+    if length is not None:
+        lines.append(f"Content-Length: {length}")
     lines += [f"{name}: {value}" for name, value in sorted(headers)]
-    return _encode_head(lines) + body
+    return _encode_head(lines)
 
 
 def error_response(error: RemoteProtocolError, *, server: str, date: str) -> bytes:
@@ -239,10 +253,12 @@ class HttpRequestDecoder:
         :raises RemoteProtocolError: answer with its ``status`` (0: with nothing) and close.
         """
         if self._head is None:
-            stop = self._find_head_end(data, start, end)
+            stop = self._find_known_head(data, start, end)
             if stop < 0:
-                return None, start
-            self._read_head(bytes(data[start:stop]))
+                stop = self._find_head_end(data, start, end)
+                if stop < 0:
+                    return None, start
+                self._read_head(bytes(data[start:stop]))
             start = stop
         head, body = self._head, b""
         if head is None:  # pragma: no cover - for the type checker
@@ -259,6 +275,26 @@ class HttpRequestDecoder:
             start += self._length
         self._head, self._chunks, self._scanned = None, None, 0
         return head._replace(body=body) if body else head, start
+
+    def _find_known_head(self, data: Buffer, start: int, end: int) -> int:
+        """Take a head as it was read before, if it was; return where it ends, or -1."""
+        stop = -1 if self._scanned else data.find(b"\r\n\r\n", start, min(end, start + _SHORT_HEAD))
+        if stop < 0:
+            return -1
+        stop += 4
+        known = _read_short_head(bytes(data[start:stop]), self.limits)
+        if known is None:
+            return -1
+        self._head, self._length, chunked = known
+        self._chunks = _Chunks(self.limits.body) if chunked else None
+        return stop
+
+    def read_whole_head(self, block: bytes) -> tuple[HttpRequest, int, bool] | None:
+        """Return request, length and whether it is chunked if the block is a head and no more."""
+        if self._find_head_end(block, 0, len(block)) != len(block):
+            return None
+        self._read_head(block)
+        return (self._head, self._length, self._chunks is not None) if self._head else None
 
     def _find_head_end(self, data: Buffer, start: int, end: int) -> int:
         """Return where the head that begins at ``start`` ends, or -1 while it is incomplete."""
@@ -302,6 +338,11 @@ class HttpRequestDecoder:
             self._length = length
         elif headers.get(b"transfer-encoding", b"").lower() == b"chunked":
             self._chunks = _Chunks(self.limits.body)
+
+
+@lru_cache(maxsize=256)  # a client's heads differ in their lengths at most
+def _read_short_head(block: bytes, limits: Limits) -> tuple[HttpRequest, int, bool] | None:
+    return HttpRequestDecoder(limits).read_whole_head(block)
 
 
 class HttpResponseDecoder:

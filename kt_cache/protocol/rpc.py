@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,6 +31,7 @@ from kt_cache.protocol.tsv import (
 
 __all__ = [
     "RPC_PATH",
+    "CallEncoder",
     "RpcCall",
     "RpcReply",
     "RpcReplyDecoder",
@@ -40,7 +43,12 @@ __all__ = [
 
 RPC_PATH = b"/rpc/"
 _FORM = b"application/x-www-form-urlencoded"
-_USUAL_END = b"\r\nContent-Type: " + CONTENT_TYPE.encode()  # of what both servers send
+_TYPE = CONTENT_TYPE.encode()
+# A reply whose head has these lines and no other, which might say something about the connection.
+_usual_head = re.compile(
+    rb"HTTP/1\.1 ([0-9]{3}) [^\r\n]*\r\nServer: [^\r\n]*\r\nDate: [^\r\n]*\r\n"
+    rb"Content-Length: ([0-9]{1,9})\r\nContent-Type: " + _TYPE
+).fullmatch
 
 
 class RpcCall(NamedTuple):
@@ -50,11 +58,33 @@ class RpcCall(NamedTuple):
     params: dict[bytes, bytes]
 
 
-class RpcReply(NamedTuple):
-    """One reply: the HTTP status and the output map."""
+@dataclass(slots=True)
+class RpcReply:
+    """One reply: the HTTP status, and the output map, which is decoded when it is asked for.
+
+    :param status: 200; 450 if the server refused for a reason that lies in the record; or another.
+    :param body: the map as sent.
+    :param encoding: of its columns.
+    """
 
     status: int
-    rows: dict[bytes, bytes]
+    body: bytes
+    encoding: str = ""
+
+    @property
+    def rows(self) -> dict[bytes, bytes]:
+        """The output map."""
+        return decode_rows(self.body, self.encoding)
+
+    def output(self, name: bytes) -> bytes | None:
+        """Return one output, or ``None`` if the map lacks it."""
+        row, start = self.body, name + b"\t"
+        if not self.encoding and row.startswith(start) and row.find(b"\n") == len(row) - 1:
+            return row[len(start) : -1].removesuffix(b"\r")  # the only one
+        return self.rows.get(name)
+
+
+# ---------------------------------------------------------------- calls
 
 
 @lru_cache(maxsize=256)
@@ -63,6 +93,35 @@ def _call_head(name: str, encoding: str) -> bytes:
     target = "/rpc/" + url_encode(name.encode()).decode()
     request = encode_request("POST", target, [("Content-Type", content_type(encoding))])
     return request.removesuffix(b"0\r\n\r\n")
+
+
+class CallEncoder:
+    """Encodes calls of one procedure whose inputs have the same names: :func:`encode_call` at once.
+
+    :param name: the procedure.
+    :param inputs: names of its inputs, in order. A name that ends in ``#`` takes whole numbers.
+    """
+
+    __slots__ = ("_body", "_count", "_head", "_name", "_names")
+
+    def __init__(self, name: str, *inputs: str) -> None:
+        self._name = name
+        self._names = [given.rstrip("#").encode() for given in inputs]
+        kinds = [b"%d" if given.endswith("#") else b"%b" for given in inputs]
+        self._body = encode_rows(zip(self._names, kinds, strict=True))
+        self._count = len(inputs)
+        self._head = _call_head(name, "")
+
+    def __call__(self, *values: bytes | int) -> bytes:
+        """Return the request.
+
+        :raises TypeError: if a value is neither bytes nor a number, as its name wants it.
+        """
+        body, count = self._body % values, self._count
+        if body.count(b"\t") == count == body.count(b"\n") and b"\r" not in body:
+            return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
+        texts = [value if isinstance(value, bytes) else b"%d" % value for value in values]
+        return encode_call(self._name, list(zip(self._names, texts, strict=True)))
 
 
 def encode_call(name: str, params: Collection[tuple[bytes, bytes]] = ()) -> bytes:
@@ -84,23 +143,39 @@ def decode_call(request: HttpRequest) -> RpcCall:
     The input map is the query string's, overridden by the body's if the body is a form or TSV.
     """
     path, _, query = request.target.partition(b"?")
-    kind = request.headers.get(b"content-type", b"")
-    lowered = kind.lower()
-    params = decode_form(query)
-    if lowered.startswith(_FORM):
+    params = decode_form(query) if query else {}
+    kind = _read_type(request.headers.get(b"content-type", b""))
+    if kind == "form":
         params |= decode_form(request.body)
-    elif lowered.startswith(CONTENT_TYPE.encode()):
+    elif kind is not None:
         params |= decode_rows(request.body)
-        if encoding := encoding_of(kind.decode("latin-1")):
+        if kind:
             # As in the reference server: every entry, the query string's included.
-            params = decode_columns(params, encoding)
-    return RpcCall(url_decode(path[len(RPC_PATH) :]), params)
+            params = decode_columns(params, kind)
+    return RpcCall(_read_name(path), params)
+
+
+@lru_cache(maxsize=64)
+def _read_type(kind: bytes) -> str | None:
+    """Return the encoding of a body of rows, ``form`` for a form, or ``None`` for anything else."""
+    lowered = kind.lower()
+    if lowered.startswith(_FORM):
+        return "form"
+    return encoding_of(kind.decode("latin-1")) if lowered.startswith(_TYPE) else None
+
+
+@lru_cache(maxsize=64)
+def _read_name(path: bytes) -> bytes:
+    return url_decode(path[len(RPC_PATH) :])
 
 
 def encode_reply_body(rows: Mapping[bytes, bytes]) -> tuple[str, bytes]:
     """Return Content-Type and body of an output map, sorted by name as sent."""
     encoding = choose_reply_encoding(rows)
     return content_type(encoding), encode_rows(rows.items(), encoding, ordered=True)
+
+
+# ---------------------------------------------------------------- replies
 
 
 def decode_usual_reply(data: Buffer, end: int) -> RpcReply | None:
@@ -110,22 +185,18 @@ def decode_usual_reply(data: Buffer, end: int) -> RpcReply | None:
 
     :return: ``None`` for all others.
     """
-    if len(data) != end:
+    if type(data) is not bytes or len(data) != end:
         return None
     head, _, body = data.partition(b"\r\n\r\n")
-    if (
-        head.endswith(_USUAL_END)
-        and head.startswith(b"HTTP/1.1 ")
-        and head[12:13] == b" "
-        and b"\r\nContent-Length: %d\r\n" % len(body) in head
-        # These five lines and no other, which might say something about the connection.
-        and head.count(b"\r\n") == 4
-        and b"\r\nServer: " in head
-        and b"\r\nDate: " in head
-        and head[9:12].isdigit()
-    ):
-        return RpcReply(int(head[9:12]), decode_rows(bytes(body)))
-    return None
+    status, length = _read_usual_head(head)
+    return RpcReply(status, body) if length == len(body) else None
+
+
+@lru_cache(maxsize=64)  # replies of the same second differ in their lengths at most
+def _read_usual_head(head: bytes) -> tuple[int, int]:
+    """Return status and length of the body; the length is -1 for an unusual head."""
+    found = _usual_head(head)
+    return (int(found[1]), int(found[2])) if found else (0, -1)
 
 
 class RpcReplyDecoder:
@@ -148,4 +219,4 @@ class RpcReplyDecoder:
 
 def _read_reply(response: HttpResponse) -> RpcReply:
     kind = response.headers.get(b"content-type", b"").decode("latin-1")
-    return RpcReply(response.status, decode_rows(response.body, encoding_of(kind)))
+    return RpcReply(response.status, response.body, encoding_of(kind))

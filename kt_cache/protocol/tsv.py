@@ -191,7 +191,10 @@ def choose_reply_encoding(rows: Mapping[bytes, bytes]) -> str:
     It encodes if any column is longer than 255 bytes or has a control byte in its first 255; it
     estimates which of ``B`` and ``U`` is shorter over those first bytes.
     """
-    columns = [column for row in rows.items() for column in row]
+    columns = [*rows.keys(), *rows.values()]
+    whole = b"".join(columns)
+    if len(whole) <= _PREVIEW and not _needs_encoding(whole):
+        return ""  # as most, without a look at each of them
     previews = [column[:_PREVIEW] for column in columns]
     if all(len(column) <= _PREVIEW for column in columns) and not any(
         map(_needs_encoding, previews)

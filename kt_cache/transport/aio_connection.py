@@ -258,6 +258,7 @@ class AsyncConnection:
             if reply is not None and len(reply) < result.need:
                 wanted = min(result.need, max(2 * end, end + _GROW))
                 reply.extend(bytes(max(wanted, end + _RECEIVE) - len(reply)))
+            self._decode = result.then or self._decode
             self._due = min(self._deadline, monotonic() + self._patience)
             # uvloop reports a reset once and never again, even if there were bytes to read first.
             self._loop.call_soon(self._on_readable)

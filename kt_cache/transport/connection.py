@@ -210,6 +210,7 @@ class Connection:
                     wanted = min(result.need, max(2 * end, end + _GROW))
                     buffer.extend(bytes(max(wanted, end + _RECEIVE) - len(buffer)))
                 end += self._receive_into(buffer, end, deadline)
+                decode = result.then or decode
                 result = decode(buffer, end)
         finally:
             self._restore_blocking()

@@ -55,7 +55,7 @@ def test_every_command_is_covered() -> None:
 @each_command
 def test_the_design_says_what_may_be_sent_twice(name: str) -> None:
     """Reads and plain sets may be; what another client could notice twice may not."""
-    _, _, _, repeatable, _, _ = CASES[name].make()
+    _, _, _, repeatable, _ = CASES[name].make()
     assert repeatable is CASES[name].repeatable
 
 

@@ -88,6 +88,7 @@ def read_reply(
             return Outcome("result", result, end)
         assert result.need > end, "a decoder that waits must wait for more than there is"
         assert not whole or result.need <= len(data), "more was asked for than the reply has"
+        decode = result.then or decode
     return Outcome("incomplete", None, end)
 
 

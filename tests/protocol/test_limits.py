@@ -63,8 +63,6 @@ def test_no_encoder_exceeds_the_limits(key_size: int, value_size: int) -> None:
         lambda big: binary.encode_single_get(0, big),
         lambda big: binary.encode_single_set(0, big, b"", 0),
         lambda big: binary.encode_single_set(0, b"", big, 0),
-        lambda big: binary.encode_get([(0, big)]),
-        lambda big: binary.encode_set([(0, b"", big, 0)]),
         lambda big: binary.encode_script(big),
         lambda big: binary.encode_script_reply([(b"", big)]),
     ],
@@ -73,6 +71,16 @@ def test_the_default_limit_holds_everywhere(encode: Callable[[bytes], bytes]) ->
     """More than 2**28 bytes, which would end the connection, are refused with both numbers."""
     with pytest.raises(LocalProtocolError, match=f"{REFERENCE + 1} bytes; at most {REFERENCE}"):
         encode(Huge())
+
+
+def test_bulk_frames_hold_it_too() -> None:
+    """So are they in a frame of many records, where what is looked at first is the frame's size."""
+    huge = bytes(REFERENCE + 1)
+    told = f"{REFERENCE + 1} bytes; at most {REFERENCE}"
+    with pytest.raises(LocalProtocolError, match=f"key has {told}"):
+        binary.encode_get([(0, b"k"), (0, huge)])
+    with pytest.raises(LocalProtocolError, match=f"value has {told}"):
+        binary.encode_set([(0, b"k", huge, 0)])
 
 
 @pytest.mark.parametrize("db", [-1, 65536, 2**40])

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from kt_cache.protocol import rpc
 from kt_cache.protocol.http import HttpRequest, encode_request, encode_response
 from tests.protocol import strategies as some
-from tests.protocol.feeding import Outcome, ServerSide, read_reply
+from tests.protocol.feeding import ServerSide, read_reply
+
+TSV = b"text/tab-separated-values"
+FORM = b"application/x-www-form-urlencoded"
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 
@@ -50,18 +53,68 @@ def test_reply_round_trip(status: int, rows: Any, close: bool, sizes: list[int])
     headers = [("Content-Type", kind)]
     data = encode_response(status, headers, body, server="kt", date="now", close=close)
     outcome = read_reply(rpc.RpcReplyDecoder(), data, sizes, whole=True)
-    expected = "closing" if close else "result"
-    assert outcome == Outcome(expected, rpc.RpcReply(status, rows), len(data))
+    reply = outcome.value
+    assert (outcome.kind, outcome.used) == ("closing" if close else "result", len(data))
+    assert (reply.status, reply.rows) == (status, rows)
+    assert {name: reply.output(name) for name in rows} == rows
+    assert reply.output(b"".join(rows) + b"?") is None
+
+
+@given(some.maps, some.sizes)
+def test_usual_replies(rows: Any, sizes: list[int]) -> None:
+    """What is decoded in one step is decoded as step by step, and only if nothing is missing."""
+    kind, body = rpc.encode_reply_body(rows)
+    data = encode_response(450, [("Content-Type", kind)], body, server="kt", date="now")
+    reply = rpc.decode_usual_reply(data, len(data))
+    assert (reply is None) == ("colenc" in kind)
+    assert reply in (None, read_reply(rpc.RpcReplyDecoder(), data, sizes).value)
+    assert rpc.decode_usual_reply(data[:-1], len(data) - 1) is None
+    assert rpc.decode_usual_reply(data + b"?", len(data) + 1) is None
+    assert rpc.decode_usual_reply(data + b"?", len(data)) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Connection: close\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Length: 3\r\n",
+        b"X: y\r\n",
+    ],
+)
+@pytest.mark.parametrize("before", [b"Server: ", b"Date: ", b"Content-Length: ", b"\r\n"])
+def test_replies_with_more_lines_are_not_usual(line: bytes, before: bytes) -> None:
+    """A head with any other line, wherever it stands, is left to the one who reads them all."""
+    data = encode_response(
+        200, [("Content-Type", TSV.decode())], b"a\t1\n", server="kt", date="now"
+    )
+    assert rpc.decode_usual_reply(data, len(data)) is not None
+    at = data.index(b"\r\n\r\n") + 2 if before == b"\r\n" else data.index(before)
+    more = data[:at] + line + data[at:]
+    assert rpc.decode_usual_reply(more, len(more)) is None
+
+
+@given(names, some.maps, st.integers(-(2**63), 2**63 - 1))
+def test_calls_made_in_one_step(name: str, params: Any, number: int) -> None:
+    """A procedure's own encoder writes what the encoder of any call writes."""
+    encode = rpc.CallEncoder(name, "first", "a number#", *map(str, range(len(params))))
+    pairs = [(b"first", b"1"), (b"a number", b"%d" % number)]
+    pairs += [(b"%d" % index, value) for index, value in enumerate(params.values())]
+    assert encode(b"1", number, *params.values()) == rpc.encode_call(name, pairs)
+
+
+def test_calls_with_values_of_the_wrong_kind() -> None:
+    """An encoder takes bytes for names, and numbers for those that say so."""
+    encode = rpc.CallEncoder("set", "key", "xt#")
+    for values in [(b"k", b"1"), ("k", 1), (b"k", None), (b"k",), (b"k", 1, 2)]:
+        with pytest.raises(TypeError):
+            encode(*values)  # type: ignore[arg-type]
 
 
 def decode(target: bytes, kind: bytes, body: bytes) -> dict[bytes, bytes]:
     return rpc.decode_call(
         HttpRequest(b"POST", target, {b"content-type": kind}, body, False)
     ).params
-
-
-TSV = b"text/tab-separated-values"
-FORM = b"application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +149,7 @@ def test_replies_that_are_no_rows_have_an_empty_map() -> None:
         413, [("Content-Type", "text/plain")], b"too large\n", server="kt", date="now", close=True
     )
     outcome = read_reply(rpc.RpcReplyDecoder(), data, [])
-    assert outcome.value == rpc.RpcReply(413, {})
+    assert (outcome.value.status, outcome.value.rows) == (413, {})
 
 
 @given(names, some.maps)

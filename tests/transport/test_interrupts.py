@@ -122,7 +122,7 @@ def test_an_exception_out_of_the_decoder(client_for: ClientFor, kind: type[BaseE
         kt = client_for(server.port)
         executor = Executor(get_pool(kt.config))
         with pytest.raises(kind):
-            executor.run(("get", b"\xba" + bytes(8), decode, True, None, None))
+            executor.run(("get", b"\xba" + bytes(8), decode, True, None))
         assert kt.pool_stats.open == 0
         assert kt.get("k") is None
         assert (server.connections, len(server.requests)) == (2, 2)

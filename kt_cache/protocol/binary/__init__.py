@@ -39,6 +39,7 @@ from kt_cache.protocol.binary.replication import Replication
 from kt_cache.protocol.binary.script import (
     Script,
     ScriptReplyDecoder,
+    decode_script_reply,
     encode_script,
     encode_script_reply,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Script",
     "ScriptReplyDecoder",
     "decode_remove_reply",
+    "decode_script_reply",
     "decode_set_reply",
     "decode_single_get_reply",
     "encode_count_reply",

@@ -91,31 +91,33 @@ def encode_remove(
 def _encode_keys(
     magic: int, flags: int, keys: Iterable[tuple[int, bytes]], limits: Limits
 ) -> bytes:
-    pack, most, parts = _KEY.pack, limits.key, [b""]
-    add, db, size = parts.append, 0, 0
+    pack, parts, db, key = _KEY.pack, [b""], 0, b""
+    add = parts.append
     try:
         for db, key in keys:
-            size = len(key)
-            if size > most:
-                limits.check_record(size)
-            add(pack(db, size))
+            add(pack(db, len(key)))
             add(key)
     except struct.error:
         _check(db)
+        limits.check_record(len(key))
         raise
     parts[0] = BULK_HEAD.pack(magic, flags, len(parts) // 2)
-    return b"".join(parts)
+    frame = b"".join(parts)
+    if len(frame) > limits.key:  # else no key can be above it
+        for key in parts[2::2]:
+            limits.check_record(len(key))
+    return frame
 
 
 def encode_single_get(db: int, key: bytes) -> bytes:
     """Return ``encode_get([(db, key)])``, made in one step."""
     size = len(key)
+    if size > _MOST_KEY:
+        DEFAULT_LIMITS.check_record(size)
     try:
-        if size <= _MOST_KEY:
-            return _ONE_KEY.pack(GET_BULK, 0, 1, db, size) + key
+        return _ONE_KEY.pack(GET_BULK, 0, 1, db, size) + key
     except struct.error:
-        pass
-    return encode_get([(db, key)])  # which says what is wrong
+        return encode_get([(db, key)])  # which says what is wrong
 
 
 def encode_set(
@@ -125,21 +127,23 @@ def encode_set(
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Return a set_bulk frame for ``(db, key, value, xt)`` records."""
-    pack, most_key, most_value, parts = RECORD.pack, limits.key, limits.value, [b""]
-    add, db, xt = parts.append, 0, 0
+    pack, parts = RECORD.pack, [b""]
+    add, db, key, value, xt = parts.append, 0, b"", b"", 0
     try:
         for db, key, value, xt in records:
-            size, length = len(key), len(value)
-            if size > most_key or length > most_value:
-                limits.check_record(size, length)
-            add(pack(db, size, length, xt))
+            add(pack(db, len(key), len(value), xt))
             add(key)
             add(value)
     except struct.error:
         _check(db, xt)
+        limits.check_record(len(key), len(value))
         raise
     parts[0] = BULK_HEAD.pack(SET_BULK, NO_REPLY if no_reply else 0, len(parts) // 3)
-    return b"".join(parts)
+    frame = b"".join(parts)
+    if len(frame) > limits.key or len(frame) > limits.value:  # else none of them can be above it
+        for key, value in zip(parts[2::3], parts[3::3], strict=True):
+            limits.check_record(len(key), len(value))
+    return frame
 
 
 def encode_single_set(
@@ -147,25 +151,24 @@ def encode_single_set(
 ) -> bytes:
     """Return ``encode_set([(db, key, value, xt)])``, made in one step."""
     size, length = len(key), len(value)
+    if size > _MOST_KEY or length > _MOST_VALUE:
+        DEFAULT_LIMITS.check_record(size, length)
     flags = NO_REPLY if no_reply else 0
     try:
-        if size <= _MOST_KEY and length <= _MOST_VALUE:
-            return _ONE_RECORD.pack(SET_BULK, flags, 1, db, size, length, xt) + key + value
+        return _ONE_RECORD.pack(SET_BULK, flags, 1, db, size, length, xt) + key + value
     except struct.error:
-        pass
-    return encode_set([(db, key, value, xt)], no_reply=no_reply)  # which says what is wrong
+        return encode_set([(db, key, value, xt)], no_reply=no_reply)  # which says what is wrong
 
 
 def encode_single_remove(db: int, key: bytes, *, no_reply: bool = False) -> bytes:
     """Return ``encode_remove([(db, key)])``, made in one step."""
     size = len(key)
+    if size > _MOST_KEY:
+        DEFAULT_LIMITS.check_record(size)
     try:
-        if size <= _MOST_KEY:
-            flags = NO_REPLY if no_reply else 0
-            return _ONE_KEY.pack(REMOVE_BULK, flags, 1, db, size) + key
+        return _ONE_KEY.pack(REMOVE_BULK, NO_REPLY if no_reply else 0, 1, db, size) + key
     except struct.error:
-        pass
-    return encode_remove([(db, key)], no_reply=no_reply)  # which says what is wrong
+        return encode_remove([(db, key)], no_reply=no_reply)  # which says what is wrong
 
 
 def _check(db: int, xt: int = 0) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from struct import Struct
+from typing import TypeAlias
 
 from kt_cache.errors import RemoteProtocolError
 from kt_cache.protocol.binary.bulk import RECORD
@@ -24,7 +25,14 @@ from kt_cache.protocol.binary.frames import (
     SET_BULK,
     check_head,
 )
-from kt_cache.protocol.framing import DEFAULT_LIMITS, Buffer, Incomplete, Limits, check_end
+from kt_cache.protocol.framing import (
+    DEFAULT_LIMITS,
+    Buffer,
+    Incomplete,
+    Limits,
+    begin,
+    check_end,
+)
 
 __all__ = [
     "Found",
@@ -39,6 +47,9 @@ __all__ = [
 
 Found = tuple[int, bytes, bytes, int]
 """Database index, key, value, absolute xt: a bare tuple, as there is one for every record."""
+
+Pairs: TypeAlias = "tuple[Sequence[bytes], Sequence[bytes]]"
+"""Keys and values, each at the place of its key."""
 
 _SIZES = Struct(">2xII8x")  # those of a RECORD
 _ONE_FOUND = Struct(">BI2xIIq")
@@ -168,29 +179,31 @@ class GetReplyDecoder:
 class PairsDecoder:
     """Decodes the same replies, of whose records only keys and values are wanted.
 
+    It begins anew with every reply that it is given, and names another one to go on with.
+
     :param most: as for :class:`GetReplyDecoder`.
     """
 
-    __slots__ = ("_all", "_most")
+    __slots__ = ("_most",)
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._all: GetReplyDecoder | None = None
 
-    def __call__(
-        self, data: Buffer, end: int
-    ) -> tuple[Sequence[bytes], Sequence[bytes]] | Incomplete:
+    def __call__(self, data: Buffer, end: int) -> Pairs | Incomplete:
         """Return the keys, and the values, of the records in the reply ``data[:end]``."""
-        if self._all is None and isinstance(data, bytes) and end == len(data):
+        if isinstance(data, bytes) and end == len(data):
             pairs = self._decode_whole(data, end)
             if pairs is not None:
                 return pairs
-        if self._all is None:
-            self._all = GetReplyDecoder(self._most)
-        records = self._all(data, end)
-        if isinstance(records, Incomplete):
-            return records
-        return [key for _, key, _, _ in records], [value for _, _, value, _ in records]
+        records_of = GetReplyDecoder(self._most)
+
+        def go_on(data: Buffer, end: int) -> Pairs | Incomplete:
+            records = records_of(data, end)
+            if isinstance(records, Incomplete):
+                return records
+            return [key for _, key, _, _ in records], [value for _, _, value, _ in records]
+
+        return begin(go_on, data, end)
 
     def _decode_whole(self, data: bytes, end: int) -> tuple[list[bytes], list[bytes]] | None:
         """Do so in one go, if the reply is in one piece and as it should be."""

@@ -13,19 +13,30 @@ from typing import NamedTuple
 
 from kt_cache.errors import RemoteProtocolError
 from kt_cache.protocol.binary.frames import NO_REPLY, PLAY_SCRIPT, REPLY_HEAD, Pair, check_head
-from kt_cache.protocol.framing import DEFAULT_LIMITS, Buffer, Incomplete, Limits, check_end
+from kt_cache.protocol.framing import (
+    DEFAULT_LIMITS,
+    Buffer,
+    Incomplete,
+    Limits,
+    begin,
+    check_end,
+)
 
 __all__ = [
     "SCRIPT_HEAD",
     "Script",
     "ScriptDecoder",
     "ScriptReplyDecoder",
+    "decode_script_reply",
     "encode_script",
     "encode_script_reply",
 ]
 
 SCRIPT_HEAD = Struct(">BIII")  # magic, flags, name size, records
 _PAIR = Struct(">II")  # key size, value size
+_ONE_PAIR = Struct(">BIII")
+_ONE_PAIR_SIZE = _ONE_PAIR.size
+_unpack_one_pair = _ONE_PAIR.unpack_from
 
 
 def encode_script(
@@ -123,8 +134,18 @@ def encode_script_reply(pairs: Iterable[Pair]) -> bytes:
     return _join_pairs([REPLY_HEAD.pack(PLAY_SCRIPT, len(ordered))], ordered, DEFAULT_LIMITS)
 
 
+def decode_script_reply(data: Buffer, end: int) -> list[Pair] | Incomplete:
+    """Decode the reply to a play_script: its output as pairs of name and value."""
+    if end >= _ONE_PAIR_SIZE:
+        magic, count, key_size, value_size = _unpack_one_pair(data)
+        value_at = _ONE_PAIR_SIZE + key_size
+        if value_at + value_size == end and count == 1 and magic == PLAY_SCRIPT:
+            return [(bytes(data[_ONE_PAIR_SIZE:value_at]), bytes(data[value_at:end]))]
+    return begin(ScriptReplyDecoder(), data, end)
+
+
 class ScriptReplyDecoder:
-    """Decodes the reply to a play_script: its output as pairs of name and value."""
+    """Decodes the same replies, keeping its place in those that come in pieces."""
 
     __slots__ = ("_left", "_limits", "_pairs", "_position")
 
