@@ -1,7 +1,8 @@
 """Floor 4: the cache, free of any framework, and the stores it can stand on."""
 
+from kt_cache.cache.base import KeyFunction, default_key
 from kt_cache.cache.codec import Codec
-from kt_cache.cache.core import Cache, KeyFunction, default_key
+from kt_cache.cache.core import Cache
 from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store
 from kt_cache.cache.store import Store
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from operator import index
-from typing import Any, TypeAlias
+from typing import Any
 
-from kt_cache.cache.codec import Codec
-from kt_cache.cache.store import Store
-from kt_cache.errors import DecodeError
+from kt_cache.cache.base import MISSING, CacheBase, default_key, is_over
+from kt_cache.cache.steps import Ask, Steps, arun, run
 from kt_cache.serializers import encode_key
 
-__all__ = ["PROTECTED_PREFIX", "Cache", "KeyFunction", "default_key"]
-
-logger = logging.getLogger("kt_cache.cache")
-
-KeyFunction: TypeAlias = Callable[[Any, str, int], str]
+__all__ = ["PROTECTED_PREFIX", "Cache"]
 
 _BATCH = 1000  # records that clear() removes per request, so that no request takes long
 
@@ -27,17 +21,14 @@ It has no colon, so that no ``KEY_PREFIX:`` can be the beginning of it.
 """
 
 
-def default_key(key: Any, prefix: str, version: int) -> str:
-    """Return ``prefix:version:key``."""
-    return f"{prefix}:{version}:{key}"
-
-
-class Cache:
+class Cache(CacheBase):
     """Stores any value under a key, for a time.
 
     A timeout is seconds, whole or not; ``None`` is for ever; zero and below means gone at once.
     A stored ``None`` is a value, not a miss. A record that cannot be read back with the configured
     codec is a miss, and one line in the log.
+
+    Every method has a twin for event loops, its name with an ``a`` before it, on the same store.
 
     :param store: where the records are.
     :param codec: how values become payloads.
@@ -48,51 +39,37 @@ class Cache:
     :param check_key: called with every stored key; may warn or raise.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        codec: Codec,
-        *,
-        prefix: str = "",
-        version: int = 1,
-        key_function: KeyFunction | None = None,
-        check_key: Callable[[str], None] | None = None,
-    ) -> None:
-        self.store = store
-        self.codec = codec
-        self.prefix = prefix
-        self.version = version
-        self.key_function: KeyFunction = key_function or default_key
-        self._check_key = check_key
-
-    def make_key(self, key: Any, version: int | None = None) -> bytes:
-        """Return the stored key."""
-        text = self.key_function(key, self.prefix, self.version if version is None else version)
-        if self._check_key is not None:
-            self._check_key(text)
-        return encode_key(text)
+    # ------------------------------------------------------------ reading
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """Return a value, or ``default`` if there is none."""
         payload = self.store.get(self.make_key(key, version))
         return default if payload is None else self._decode(key, payload, default)
 
+    async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        """See :meth:`get`."""
+        payload = await self.store.aget(self.make_key(key, version))
+        return default if payload is None else self._decode(key, payload, default)
+
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         """Return key -> value of those found."""
-        stored = {self.make_key(key, version): key for key in keys}
-        values = {}
-        for raw, payload in self.store.get_many(stored).items():
-            if raw not in stored:
-                continue  # nobody asked for it
-            key = stored[raw]
-            value = self._decode(key, payload, _MISSING)
-            if value is not _MISSING:
-                values[key] = value
-        return values
+        stored = self._stored_keys(keys, version)
+        return self._values_of(stored, self.store.get_many(stored))
+
+    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        """See :meth:`get_many`."""
+        stored = self._stored_keys(keys, version)
+        return self._values_of(stored, await self.store.aget_many(stored))
 
     def has(self, key: Any, version: int | None = None) -> bool:
         """Tell whether there is a value."""
-        return self.get(key, _MISSING, version) is not _MISSING
+        return self.get(key, MISSING, version) is not MISSING
+
+    async def ahas(self, key: Any, version: int | None = None) -> bool:
+        """See :meth:`has`."""
+        return await self.aget(key, MISSING, version) is not MISSING
+
+    # ------------------------------------------------------------ writing
 
     def set(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> None:
         """Store a value.
@@ -101,10 +78,21 @@ class Cache:
         """
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
-        if timeout is not None and timeout <= 0:
+        if is_over(timeout):
             self.store.remove(raw)
         else:
             self.store.set(raw, payload, timeout)
+
+    async def aset(
+        self, key: Any, value: Any, timeout: float | None, version: int | None = None
+    ) -> None:
+        """See :meth:`set`."""
+        payload = self.codec.encode(value)
+        raw = self.make_key(key, version)
+        if is_over(timeout):
+            await self.store.aremove(raw)
+        else:
+            await self.store.aset(raw, payload, timeout)
 
     def set_many(
         self, values: Mapping[Any, Any], timeout: float | None, version: int | None = None
@@ -113,13 +101,21 @@ class Cache:
 
         :raises EncodeError: if the codec cannot encode one; nothing is stored then.
         """
-        payloads = {
-            self.make_key(key, version): self.codec.encode(value) for key, value in values.items()
-        }
-        if timeout is not None and timeout <= 0:
+        payloads = self._payloads_of(values, version)
+        if is_over(timeout):
             self.store.remove_many(payloads)
         else:
             self.store.set_many(payloads, timeout)
+
+    async def aset_many(
+        self, values: Mapping[Any, Any], timeout: float | None, version: int | None = None
+    ) -> None:
+        """See :meth:`set_many`."""
+        payloads = self._payloads_of(values, version)
+        if is_over(timeout):
+            await self.store.aremove_many(payloads)
+        else:
+            await self.store.aset_many(payloads, timeout)
 
     def add(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> bool:
         """Store a value atomically unless there is one.
@@ -128,9 +124,19 @@ class Cache:
         """
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
-        if timeout is not None and timeout <= 0:
+        if is_over(timeout):
             return self.store.get(raw) is None
         return self.store.add(raw, payload, timeout)
+
+    async def aadd(
+        self, key: Any, value: Any, timeout: float | None, version: int | None = None
+    ) -> bool:
+        """See :meth:`add`."""
+        payload = self.codec.encode(value)
+        raw = self.make_key(key, version)
+        if is_over(timeout):
+            return await self.store.aget(raw) is None
+        return await self.store.aadd(raw, payload, timeout)
 
     def touch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
         """Give a value a new timeout.
@@ -138,10 +144,17 @@ class Cache:
         :return: whether there is one.
         """
         raw = self.make_key(key, version)
-        if timeout is not None and timeout <= 0:
+        if is_over(timeout):
             # The engine may hold a record past its time, which its remove would count.
             return self.store.get(raw) is not None and self.store.remove(raw)
         return self.store.touch(raw, timeout)
+
+    async def atouch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
+        """See :meth:`touch`."""
+        raw = self.make_key(key, version)
+        if is_over(timeout):
+            return await self.store.aget(raw) is not None and await self.store.aremove(raw)
+        return await self.store.atouch(raw, timeout)
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int | None:
         """Add to a stored ``int`` atomically; its timeout stays.
@@ -152,6 +165,10 @@ class Cache:
         """
         return self.store.incr(self.make_key(key, version), index(delta))
 
+    async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int | None:
+        """See :meth:`incr`."""
+        return await self.store.aincr(self.make_key(key, version), index(delta))
+
     def count(self, key: Any, delta: int, timeout: float | None, version: int | None = None) -> int:
         """Add to a stored ``int`` atomically; a missing one counts as 0.
 
@@ -160,13 +177,15 @@ class Cache:
         :raises DecodeError: if the value is not an ``int``.
         :raises TypeError: if ``delta`` is not.
         """
-        delta = int(index(delta))  # another kind of integer would be stored as another kind
-        while True:
-            number = self.incr(key, delta, version)
-            if number is not None:
-                return number
-            if self.add(key, delta, timeout, version):
-                return delta
+        return run(self.store, self._counting(key, delta, timeout, version))
+
+    async def acount(
+        self, key: Any, delta: int, timeout: float | None, version: int | None = None
+    ) -> int:
+        """See :meth:`count`."""
+        return await arun(self.store, self._counting(key, delta, timeout, version))
+
+    # ------------------------------------------------------------ removing
 
     def delete(self, key: Any, version: int | None = None) -> bool:
         """Remove a value.
@@ -175,12 +194,20 @@ class Cache:
         """
         return self.store.remove(self.make_key(key, version))
 
+    async def adelete(self, key: Any, version: int | None = None) -> bool:
+        """See :meth:`delete`."""
+        return await self.store.aremove(self.make_key(key, version))
+
     def delete_many(self, keys: Iterable[Any], version: int | None = None) -> int:
         """Remove values.
 
         :return: how many there were.
         """
         return self.store.remove_many([self.make_key(key, version) for key in keys])
+
+    async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> int:
+        """See :meth:`delete_many`."""
+        return await self.store.aremove_many([self.make_key(key, version) for key in keys])
 
     def clear(self) -> int:
         """Remove this cache's values, all versions of them.
@@ -191,23 +218,41 @@ class Cache:
 
         :return: how many there were.
         """
-        if self.key_function is default_key:
-            keys = self.store.keys(encode_key(f"{self.prefix}:"))
-        else:
-            keys = [key for key in self.store.keys(b"") if not key.startswith(PROTECTED_PREFIX)]
-        batches = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
-        return sum(self.store.remove_many(batch) for batch in batches)
+        return run(self.store, self._clearing())
+
+    async def aclear(self) -> int:
+        """See :meth:`clear`."""
+        return await arun(self.store, self._clearing())
 
     def flush(self) -> None:
         """Remove every record of the database, other prefixes' and sessions included."""
         self.store.flush()
 
-    def _decode(self, key: Any, payload: bytes, default: Any) -> Any:
-        try:
-            return self.codec.decode(payload)
-        except DecodeError as error:
-            logger.warning("unreadable value under %r counts as missing: %s", key, error.message)
-            return default
+    async def aflush(self) -> None:
+        """See :meth:`flush`."""
+        await self.store.aflush()
 
+    # ------------------------------------------------------------ in steps
 
-_MISSING = object()
+    def _counting(
+        self, key: Any, delta: int, timeout: float | None, version: int | None
+    ) -> Steps[int]:
+        delta = int(index(delta))  # another kind of integer would be stored as another kind
+        raw = self.make_key(key, version)
+        while True:
+            number: int | None = yield Ask("incr", raw, delta)
+            if number is not None:
+                return number
+            if is_over(timeout) or (yield Ask("add", raw, self.codec.encode(delta), timeout)):
+                return delta
+
+    def _clearing(self) -> Steps[int]:
+        if self.key_function is default_key:
+            keys = yield Ask("keys", encode_key(f"{self.prefix}:"))
+        else:
+            listed = yield Ask("keys", b"")
+            keys = [key for key in listed if not key.startswith(PROTECTED_PREFIX)]
+        removed = 0
+        for start in range(0, len(keys), _BATCH):
+            removed += yield Ask("remove_many", keys[start : start + _BATCH])
+        return removed

@@ -8,7 +8,10 @@ from collections.abc import Callable, Collection, Mapping
 from kt_cache.cache import operations
 from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
 from kt_cache.client import KyotoTycoon, administration, bulk_procedures, procedures, records
+from kt_cache.client.aio_executor import AsyncExecutor
+from kt_cache.client.command import Command
 from kt_cache.client.executor import Executor
+from kt_cache.protocol.binary import Found
 from kt_cache.serializers import KT_NONE
 from kt_cache.transport import PoolConfig, get_pool
 
@@ -30,68 +33,32 @@ class KyotoStore:
         self.db = db
         self._clock = clock
         self._executor = Executor(get_pool(config))
+        self._async_executor = AsyncExecutor(config)
 
     @property
     def client(self) -> KyotoTycoon:
         """A direct client of the same server and database, sharing the connections."""
         return KyotoTycoon(config=self.config, default_db=self.db, serializer=KT_NONE)
 
+    # ------------------------------------------------------------ reading
+
     def get(self, key: bytes) -> bytes | None:
         """Return a payload, or ``None``. One round trip."""
         found = self._executor.run(records.get(self.db, key))
         return None if found is None else self._live_payload(*found)
 
+    async def aget(self, key: bytes) -> bytes | None:
+        """See :meth:`get`."""
+        found = await self._async_executor.run(records.get(self.db, key))
+        return None if found is None else self._live_payload(*found)
+
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the payloads found. One round trip."""
-        if not keys:
-            return {}
-        found = self._executor.run(records.get_bulk([(self.db, key) for key in keys]))
-        payloads = {}
-        for _, key, record, stored in found:
-            payload = self._live_payload(record, stored)
-            if payload is not None:
-                payloads[key] = payload
-        return payloads
+        return self._live_payloads(self._executor.run(self._read(keys))) if keys else {}
 
-    def set(self, key: bytes, payload: bytes, ttl: float | None) -> None:
-        """Store a payload. One round trip."""
-        record = wrap(payload, self._deadline(ttl))
-        self._executor.run(records.set_one(self.db, key, record, relative_xt(ttl)))
-
-    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
-        """Store payloads. One round trip."""
-        if not payloads:
-            return
-        deadline, xt, db = self._deadline(ttl), relative_xt(ttl), self.db
-        rows = [(db, key, wrap(payload, deadline), xt) for key, payload in payloads.items()]
-        self._executor.run(records.set_bulk(rows))
-
-    def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
-        """Store a payload unless there is one. One round trip, as a rule."""
-        return self._executor.drive(operations.add(self.db, key, payload, ttl, self._clock))
-
-    def replace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
-        """Store a payload only if the server still holds one. One round trip."""
-        record = wrap(payload, self._deadline(ttl))
-        return self._executor.run(procedures.replace(self.db, key, record, relative_xt(ttl)))
-
-    def touch(self, key: bytes, ttl: float | None) -> bool:
-        """Give a record a new time to live. Two round trips."""
-        return self._executor.drive(operations.touch(self.db, key, ttl, self._clock))
-
-    def incr(self, key: bytes, delta: int) -> int | None:
-        """Add to a counter and keep its time to live. Two round trips."""
-        return self._executor.drive(operations.increment(self.db, key, delta, self._clock))
-
-    def remove(self, key: bytes) -> bool:
-        """Remove a record. One round trip."""
-        return bool(self._executor.run(records.remove(self.db, key)))
-
-    def remove_many(self, keys: Collection[bytes]) -> int:
-        """Remove records. One round trip."""
-        if not keys:
-            return 0
-        return self._executor.run(records.remove_bulk([(self.db, key) for key in keys])) or 0
+    async def aget_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """See :meth:`get_many`."""
+        return self._live_payloads(await self._async_executor.run(self._read(keys))) if keys else {}
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """List the keys that begin with a prefix, in one round trip.
@@ -100,9 +67,113 @@ class KyotoStore:
         """
         return self._executor.run(bulk_procedures.match_prefix(self.db, prefix))
 
+    async def akeys(self, prefix: bytes) -> list[bytes]:
+        """See :meth:`keys`."""
+        return await self._async_executor.run(bulk_procedures.match_prefix(self.db, prefix))
+
+    # ------------------------------------------------------------ writing
+
+    def set(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+        """Store a payload. One round trip."""
+        self._executor.run(self._write(key, payload, ttl))
+
+    async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+        """See :meth:`set`."""
+        await self._async_executor.run(self._write(key, payload, ttl))
+
+    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+        """Store payloads. One round trip."""
+        if payloads:
+            self._executor.run(self._write_many(payloads, ttl))
+
+    async def aset_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+        """See :meth:`set_many`."""
+        if payloads:
+            await self._async_executor.run(self._write_many(payloads, ttl))
+
+    def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """Store a payload unless there is one. One round trip, as a rule."""
+        return self._executor.drive(operations.add(self.db, key, payload, ttl, self._clock))
+
+    async def aadd(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """See :meth:`add`."""
+        operation = operations.add(self.db, key, payload, ttl, self._clock)
+        return await self._async_executor.drive(operation)
+
+    def replace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """Store a payload only if the server still holds one. One round trip."""
+        record = wrap(payload, self._deadline(ttl))
+        return self._executor.run(procedures.replace(self.db, key, record, relative_xt(ttl)))
+
+    async def areplace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """See :meth:`replace`."""
+        record = wrap(payload, self._deadline(ttl))
+        command = procedures.replace(self.db, key, record, relative_xt(ttl))
+        return await self._async_executor.run(command)
+
+    def touch(self, key: bytes, ttl: float | None) -> bool:
+        """Give a record a new time to live. Two round trips."""
+        return self._executor.drive(operations.touch(self.db, key, ttl, self._clock))
+
+    async def atouch(self, key: bytes, ttl: float | None) -> bool:
+        """See :meth:`touch`."""
+        return await self._async_executor.drive(operations.touch(self.db, key, ttl, self._clock))
+
+    def incr(self, key: bytes, delta: int) -> int | None:
+        """Add to a counter and keep its time to live. Two round trips."""
+        return self._executor.drive(operations.increment(self.db, key, delta, self._clock))
+
+    async def aincr(self, key: bytes, delta: int) -> int | None:
+        """See :meth:`incr`."""
+        operation = operations.increment(self.db, key, delta, self._clock)
+        return await self._async_executor.drive(operation)
+
+    # ------------------------------------------------------------ removing
+
+    def remove(self, key: bytes) -> bool:
+        """Remove a record. One round trip."""
+        return bool(self._executor.run(records.remove(self.db, key)))
+
+    async def aremove(self, key: bytes) -> bool:
+        """See :meth:`remove`."""
+        return bool(await self._async_executor.run(records.remove(self.db, key)))
+
+    def remove_many(self, keys: Collection[bytes]) -> int:
+        """Remove records. One round trip."""
+        removed = self._executor.run(self._removal(keys)) if keys else 0
+        return removed or 0
+
+    async def aremove_many(self, keys: Collection[bytes]) -> int:
+        """See :meth:`remove_many`."""
+        removed = await self._async_executor.run(self._removal(keys)) if keys else 0
+        return removed or 0
+
     def flush(self) -> None:
         """Remove every record of the database."""
         self._executor.run(administration.clear(self.db))
+
+    async def aflush(self) -> None:
+        """See :meth:`flush`."""
+        await self._async_executor.run(administration.clear(self.db))
+
+    # ------------------------------------------------------------ what both ways share
+
+    def _read(self, keys: Collection[bytes]) -> Command[list[Found]]:
+        return records.get_bulk([(self.db, key) for key in keys])
+
+    def _write(self, key: bytes, payload: bytes, ttl: float | None) -> Command[int | None]:
+        record = wrap(payload, self._deadline(ttl))
+        return records.set_one(self.db, key, record, relative_xt(ttl))
+
+    def _write_many(
+        self, payloads: Mapping[bytes, bytes], ttl: float | None
+    ) -> Command[int | None]:
+        deadline, xt, db = self._deadline(ttl), relative_xt(ttl), self.db
+        rows = [(db, key, wrap(payload, deadline), xt) for key, payload in payloads.items()]
+        return records.set_bulk(rows)
+
+    def _removal(self, keys: Collection[bytes]) -> Command[int | None]:
+        return records.remove_bulk([(self.db, key) for key in keys])
 
     def _deadline(self, ttl: float | None) -> float | None:
         return None if ttl is None else self._clock() + ttl
@@ -112,3 +183,11 @@ class KyotoStore:
         if deadline is not None and is_past(deadline, stored, self._clock()):
             return None
         return payload
+
+    def _live_payloads(self, found: list[Found]) -> dict[bytes, bytes]:
+        payloads = {}
+        for _, key, record, stored in found:
+            payload = self._live_payload(record, stored)
+            if payload is not None:
+                payloads[key] = payload
+        return payloads

@@ -16,6 +16,8 @@ class Store(Protocol):
     the removals go by what the engine still holds, which may be a moment longer, and so do
     counters. All methods raise ``KTError`` for a failure of the engine; a missing record is never
     an exception.
+
+    Every method has a twin for event loops, its name with an ``a`` before it.
     """
 
     @property
@@ -61,3 +63,39 @@ class Store(Protocol):
 
     def flush(self) -> None:
         """Remove every record of the engine's database."""
+
+    async def aget(self, key: bytes) -> bytes | None:
+        """See :meth:`get`."""
+
+    async def aget_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """See :meth:`get_many`."""
+
+    async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+        """See :meth:`set`."""
+
+    async def aset_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+        """See :meth:`set_many`."""
+
+    async def aadd(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """See :meth:`add`."""
+
+    async def areplace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
+        """See :meth:`replace`."""
+
+    async def atouch(self, key: bytes, ttl: float | None) -> bool:
+        """See :meth:`touch`."""
+
+    async def aincr(self, key: bytes, delta: int) -> int | None:
+        """See :meth:`incr`."""
+
+    async def aremove(self, key: bytes) -> bool:
+        """See :meth:`remove`."""
+
+    async def aremove_many(self, keys: Collection[bytes]) -> int:
+        """See :meth:`remove_many`."""
+
+    async def akeys(self, prefix: bytes) -> list[bytes]:
+        """See :meth:`keys`."""
+
+    async def aflush(self) -> None:
+        """See :meth:`flush`."""

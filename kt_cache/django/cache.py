@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.cache.backends.base import (
     DEFAULT_TIMEOUT,
     MEMCACHE_MAX_KEY_LENGTH,
@@ -39,7 +38,8 @@ class KyotoTycoonCache(BaseCache):
     """Django's cache API, to the letter, on a Kyoto Tycoon server.
 
     The object is a thin handle: connections belong to a pool of the process that all threads and
-    aliases with the same location and options share, and ``close()`` leaves it alone.
+    aliases with the same location and options share, and ``close()`` leaves it alone. The methods
+    whose names begin with an ``a`` use connections of the running event loop, and no thread.
 
     :param location: LOCATION of the setting: ``host:port`` or ``kt://host:port/db``.
     :param params: the setting's other entries. OPTIONS takes ``serializer`` (default pickle) and
@@ -103,18 +103,33 @@ class KyotoTycoonCache(BaseCache):
     def _seconds(self, timeout: Any) -> float | None:
         return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
 
-    def add(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> bool:
-        """Store a value atomically unless there is one; return whether it was stored."""
-        try:
-            return self._cache.add(key, value, self._seconds(timeout), version)
-        except EncodeError as error:
-            raise _original(error) from None
+    # ------------------------------------------------------------ reading
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """Return a value, or ``default`` if there is none."""
         return self._cache.get(key, default, version)
+
+    async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        """See :meth:`get`."""
+        return await self._cache.aget(key, default, version)
+
+    def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        """Return key -> value of those found, in one round trip."""
+        return self._cache.get_many(keys, version)
+
+    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        """See :meth:`get_many`."""
+        return await self._cache.aget_many(keys, version)
+
+    def has_key(self, key: Any, version: int | None = None) -> bool:
+        """Tell whether there is a value."""
+        return self._cache.has(key, version)
+
+    async def ahas_key(self, key: Any, version: int | None = None) -> bool:
+        """See :meth:`has_key`."""
+        return await self._cache.ahas(key, version)
+
+    # ------------------------------------------------------------ writing
 
     def set(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -125,17 +140,14 @@ class KyotoTycoonCache(BaseCache):
         except EncodeError as error:
             raise _original(error) from None
 
-    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Give a value a new timeout; return whether there is one."""
-        return self._cache.touch(key, self._seconds(timeout), version)
-
-    def delete(self, key: Any, version: int | None = None) -> bool:
-        """Remove a value; return whether there was one."""
-        return self._cache.delete(key, version)
-
-    def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
-        """Return key -> value of those found, in one round trip."""
-        return self._cache.get_many(keys, version)
+    async def aset(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> None:
+        """See :meth:`set`."""
+        try:
+            await self._cache.aset(key, value, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
 
     def set_many(
         self,
@@ -150,13 +162,46 @@ class KyotoTycoonCache(BaseCache):
             raise _original(error) from None
         return []
 
-    def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
-        """Remove many values, in one round trip."""
-        self._cache.delete_many(keys, version)
+    async def aset_many(
+        self,
+        data: Mapping[Any, Any],
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> list[Any]:
+        """See :meth:`set_many`."""
+        try:
+            await self._cache.aset_many(data, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
+        return []
 
-    def has_key(self, key: Any, version: int | None = None) -> bool:
-        """Tell whether there is a value."""
-        return self._cache.has(key, version)
+    def add(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        """Store a value atomically unless there is one; return whether it was stored."""
+        try:
+            return self._cache.add(key, value, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
+
+    async def aadd(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        """See :meth:`add`."""
+        try:
+            return await self._cache.aadd(key, value, self._seconds(timeout), version)
+        except EncodeError as error:
+            raise _original(error) from None
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        """Give a value a new timeout; return whether there is one."""
+        return self._cache.touch(key, self._seconds(timeout), version)
+
+    async def atouch(
+        self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        """See :meth:`touch`."""
+        return await self._cache.atouch(key, self._seconds(timeout), version)
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """Add to a stored ``int`` atomically, keep its timeout, return the new number.
@@ -165,39 +210,34 @@ class KyotoTycoonCache(BaseCache):
         :raises TypeError: if it, or ``delta``, is not an ``int``.
         """
         try:
-            number = self._cache.incr(key, delta, version)
+            return _found(key, self._cache.incr(key, delta, version))
         except DecodeError as error:
-            raise TypeError(f"the value of '{key}' is not an integer") from error
-        if number is None:
-            raise ValueError(f"Key '{key}' not found")
-        return number
-
-    # Django's own versions of these are loops of single calls, and its aincr is a get and a set.
+            raise _not_a_number(key) from error
 
     async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """See :meth:`incr`."""
-        return await sync_to_async(self.incr)(key, delta, version)
+        try:
+            return _found(key, await self._cache.aincr(key, delta, version))
+        except DecodeError as error:
+            raise _not_a_number(key) from error
 
-    async def ahas_key(self, key: Any, version: int | None = None) -> bool:
-        """See :meth:`has_key`."""
-        return await sync_to_async(self.has_key)(key, version)
+    # ------------------------------------------------------------ removing
 
-    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
-        """See :meth:`get_many`."""
-        return await sync_to_async(self.get_many)(keys, version)
+    def delete(self, key: Any, version: int | None = None) -> bool:
+        """Remove a value; return whether there was one."""
+        return self._cache.delete(key, version)
 
-    async def aset_many(
-        self,
-        data: Mapping[Any, Any],
-        timeout: Any = DEFAULT_TIMEOUT,
-        version: int | None = None,
-    ) -> list[Any]:
-        """See :meth:`set_many`."""
-        return await sync_to_async(self.set_many)(data, timeout, version)
+    async def adelete(self, key: Any, version: int | None = None) -> bool:
+        """See :meth:`delete`."""
+        return await self._cache.adelete(key, version)
+
+    def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        """Remove many values, in one round trip."""
+        self._cache.delete_many(keys, version)
 
     async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
         """See :meth:`delete_many`."""
-        await sync_to_async(self.delete_many)(keys, version)
+        await self._cache.adelete_many(keys, version)
 
     def clear(self) -> None:
         """Remove the values under this cache's ``KEY_PREFIX:``, all versions of them.
@@ -211,6 +251,17 @@ class KyotoTycoonCache(BaseCache):
         """Remove every record of the database, other prefixes' and sessions included."""
         self._cache.flush()
 
+    async def aclear(self) -> None:
+        """See :meth:`clear`."""
+        await self._cache.aclear()
+
+    async def aflush(self) -> None:
+        """See :meth:`flush`."""
+        await self._cache.aflush()
+
+    async def aclose(self, **kwargs: Any) -> None:
+        """Do nothing, at once: connections outlive requests."""
+
 
 def _key_function(function: KeyFunction) -> KeyFunction:
     """Return Django's default function as ours, which :meth:`Cache.clear` knows."""
@@ -220,3 +271,13 @@ def _key_function(function: KeyFunction) -> KeyFunction:
 def _original(error: EncodeError) -> BaseException:
     """Return what Django's own backends raise for a value that cannot be stored."""
     return error.__cause__ or error
+
+
+def _found(key: Any, number: int | None) -> int:
+    if number is None:
+        raise ValueError(f"Key '{key}' not found")
+    return number
+
+
+def _not_a_number(key: Any) -> TypeError:
+    return TypeError(f"the value of '{key}' is not an integer")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kt_cache.errors import LocalProtocolError, RemoteProtocolError
+from kt_cache.protocol.chunks import Chunks
 from kt_cache.protocol.framing import (
     DEFAULT_LIMITS,
     Buffer,
@@ -49,10 +50,8 @@ _request_line = re.compile(rb"([^ ]+) ([^ ]+) (HTTP/1\.[01])").fullmatch
 _status_line = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: .*)?").fullmatch
 _empty_line = re.compile(rb"\n\r?\n").search
 _leading_integer = re.compile(rb"[\x01-\x20]*([+-]?)0*([0-9]{1,20})").match
-_chunk_size = re.compile(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;.*)?").fullmatch
 
 _SHORT_HEAD = 1024  # bytes of a head that is worth remembering
-_CHUNK_LINE = 64  # the most that a chunk's size line may have
 _BODILESS = frozenset((b"GET", b"HEAD", b"DELETE"))
 
 
@@ -161,50 +160,6 @@ def error_response(error: RemoteProtocolError, *, server: str, date: str) -> byt
 # ---------------------------------------------------------------- decoding
 
 
-class _Chunks:
-    """Reads a chunked body piece by piece, so that no byte is looked at twice."""
-
-    __slots__ = ("_body", "_left", "_limit", "_size")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._body = bytearray()  # not a list of chunks: one of a byte would cost forty
-        self._size = 0
-        self._left = -1  # bytes missing of the current chunk; -1 between chunks
-
-    def read(self, data: Buffer, start: int, end: int) -> tuple[bytes | None, int]:
-        """Return the whole body once it is there, and where reading stopped."""
-        while True:
-            if self._left < 0:
-                stop = data.find(b"\n", start, end)
-                if (end if stop < 0 else stop) - start > _CHUNK_LINE:
-                    raise RemoteProtocolError("invalid chunk")
-                if stop < 0:
-                    return None, start
-                match = _chunk_size(bytes(data[start:stop]).rstrip(b"\r"))
-                if not match:
-                    raise RemoteProtocolError("invalid chunk")
-                self._left = int(match[1], 16)
-                self._size += self._left
-                if self._size > self._limit:
-                    raise RemoteProtocolError("request entity too large", status=413)
-                start = stop + 1
-            stop = start + self._left
-            if end < stop + 1:
-                return None, start
-            # What follows a chunk is CR LF; a lone LF is taken as well.
-            tail = 1 if data[stop] == 0x0A else 2
-            if data[stop : min(stop + tail, end)] not in (b"\n", b"\r\n"[: end - stop]):
-                raise RemoteProtocolError("invalid chunk")
-            if end < stop + tail:
-                return None, start
-            if not self._left:
-                return bytes(self._body), stop + tail
-            self._body += data[start:stop]
-            self._left = -1
-            start = stop + tail
-
-
 def _parse_headers(lines: Iterable[bytes], most: int) -> dict[bytes, bytes]:
     headers = {}
     for line in lines:
@@ -238,7 +193,7 @@ class HttpRequestDecoder:
         self._line = (b"", b"", b"")
         self._length = 0
         self._scanned = 0
-        self._chunks: _Chunks | None = None
+        self._chunks: Chunks | None = None
 
     @property
     def in_body(self) -> bool:
@@ -286,7 +241,7 @@ class HttpRequestDecoder:
         if known is None:
             return -1
         self._head, self._length, chunked = known
-        self._chunks = _Chunks(self.limits.body) if chunked else None
+        self._chunks = Chunks(self.limits.body) if chunked else None
         return stop
 
     def read_whole_head(self, block: bytes) -> tuple[HttpRequest, int, bool] | None:
@@ -337,7 +292,7 @@ class HttpRequestDecoder:
         if length >= 0:
             self._length = length
         elif headers.get(b"transfer-encoding", b"").lower() == b"chunked":
-            self._chunks = _Chunks(self.limits.body)
+            self._chunks = Chunks(self.limits.body)
 
 
 @lru_cache(maxsize=256)  # a client's heads differ in their lengths at most
@@ -359,7 +314,7 @@ class HttpResponseDecoder:
         self._response: HttpResponse | None = None
         self._body_at = 0
         self._stop = 0
-        self._chunks: _Chunks | None = None
+        self._chunks: Chunks | None = None
 
     def __call__(self, data: Buffer, end: int) -> HttpResponse | Incomplete | Closing[HttpResponse]:
         """Return the reply in ``data[:end]``, in a ``Closing`` if it announces the close."""
@@ -405,7 +360,7 @@ class HttpResponseDecoder:
         if self._head:
             return
         if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
-            self._chunks = _Chunks(self._limits.body)
+            self._chunks = Chunks(self._limits.body)
             return
         length = _content_length(headers)
         if length > self._limits.body:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from kt_cache import NEVER
@@ -10,7 +12,28 @@ from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.errors import KTError, NoSuchDatabase, TimeoutExceeded
 from kt_cache.transport import PoolConfig, get_pool
 from tests.cache.store_contract import StoreContract
+from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
 from tests.support.threads import run_threads
+
+
+class TestKyotoStoreOnEventLoops(StoreContract):
+    """The fixture ``store`` is the a-methods of a KyotoStore here."""
+
+    @pytest.fixture
+    def store(self, store):
+        with loop_in_a_thread() as loop:
+            yield OverAsyncio(store, loop)
+
+    def test_every_method_has_a_twin(self):
+        """What a store does blocking it does on an event loop, with the same parameters."""
+        for kind in (Store, KyotoStore):
+            names = [name for name, it in vars(kind).items() if inspect.isfunction(it)]
+            blocking = [name for name in names if name[0] not in "_a" or name == "add"]
+            assert len(blocking) == 12
+            for name in blocking:
+                twin = getattr(kind, "a" + name)
+                assert inspect.iscoroutinefunction(twin)
+                assert inspect.signature(twin) == inspect.signature(getattr(kind, name))
 
 
 class TestKyotoStore(StoreContract):

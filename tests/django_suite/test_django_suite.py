@@ -31,15 +31,22 @@ def source() -> Path:
         pytest.skip(str(error))
 
 
+BACKEND = "kt_cache.django.KyotoTycoonCache"
+
+
 @pytest.mark.network
 @pytest.mark.parametrize(
-    ("module", "least"),
-    [("cache_cases.py", 51), ("session_cases.py", 65)],
-    ids=["cache", "sessions"],
+    ("module", "backend", "least"),
+    [
+        ("cache_cases.py", BACKEND, 51),
+        ("cache_cases.py", "backends.AsyncMethods", 51),
+        ("session_cases.py", BACKEND, 65),
+    ],
+    ids=["cache", "cache through its asynchronous methods", "sessions"],
 )
-def test_django_suite(any_server, source, module, least, tmp_path):
+def test_django_suite(any_server, source, module, backend, least, tmp_path):
     """Every test of Django's suite passes, but for those listed as not applicable."""
-    outcomes = run_suite(source, any_server.port, module, tmp_path / "results.xml")
+    outcomes = run_suite(source, any_server.port, module, backend, tmp_path / "results.xml")
     problems = {name: text for name, (state, text) in outcomes.items() if state == "failed"}
     assert not problems, "\n\n".join(problems.values())
     skipped = {name for name, (state, _) in outcomes.items() if state == "skipped"}
@@ -48,11 +55,14 @@ def test_django_suite(any_server, source, module, least, tmp_path):
     assert len(passed) >= least
 
 
-def run_suite(source: Path, port: int, module: str, report: Path) -> dict[str, tuple[str, str]]:
+def run_suite(
+    source: Path, port: int, module: str, backend: str, report: Path
+) -> dict[str, tuple[str, str]]:
     """Run one module of the suite in a process of its own: test name -> (state, text)."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)]),
         "DJANGO_SETTINGS_MODULE": "settings",
+        "KT_CACHE_TEST_BACKEND": backend,
         "KT_CACHE_TEST_LOCATION": f"127.0.0.1:{port}",
         "PYTHONDEVMODE": "1",
     }

@@ -16,7 +16,7 @@ INSTALLED_APPS = [
 ]
 CACHES = {
     "default": {
-        "BACKEND": "kt_cache.django.KyotoTycoonCache",
+        "BACKEND": os.environ["KT_CACHE_TEST_BACKEND"],
         "LOCATION": os.environ["KT_CACHE_TEST_LOCATION"],
     }
 }

@@ -1,0 +1,95 @@
+"""What every part of the cache needs: stored keys, and values out of payloads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from kt_cache.cache.codec import Codec
+from kt_cache.cache.store import Store
+from kt_cache.errors import DecodeError
+from kt_cache.serializers import encode_key
+
+__all__ = ["MISSING", "CacheBase", "KeyFunction", "default_key", "is_over"]
+
+logger = logging.getLogger("kt_cache.cache")
+
+KeyFunction: TypeAlias = Callable[[Any, str, int], str]
+
+MISSING: Any = object()
+"""Stands for "no value" where ``None`` is one."""
+
+
+def default_key(key: Any, prefix: str, version: int) -> str:
+    """Return ``prefix:version:key``."""
+    return f"{prefix}:{version}:{key}"
+
+
+def is_over(timeout: float | None) -> bool:
+    """Tell whether a timeout means "gone at once"."""
+    return timeout is not None and timeout <= 0
+
+
+class CacheBase:
+    """Holds the store and the settings; see :class:`~kt_cache.cache.core.Cache`.
+
+    :param store: where the records are.
+    :param codec: how values become payloads.
+    :param prefix: of every key.
+    :param version: of keys where a call names none.
+    :param key_function: makes the stored key from key, prefix and version; ``None`` for
+        :func:`default_key`.
+    :param check_key: called with every stored key; may warn or raise.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        codec: Codec,
+        *,
+        prefix: str = "",
+        version: int = 1,
+        key_function: KeyFunction | None = None,
+        check_key: Callable[[str], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.codec = codec
+        self.prefix = prefix
+        self.version = version
+        self.key_function: KeyFunction = key_function or default_key
+        self._check_key = check_key
+
+    def make_key(self, key: Any, version: int | None = None) -> bytes:
+        """Return the stored key."""
+        text = self.key_function(key, self.prefix, self.version if version is None else version)
+        if self._check_key is not None:
+            self._check_key(text)
+        return encode_key(text)
+
+    def _stored_keys(self, keys: Iterable[Any], version: int | None) -> dict[bytes, Any]:
+        return {self.make_key(key, version): key for key in keys}
+
+    def _payloads_of(self, values: Mapping[Any, Any], version: int | None) -> dict[bytes, bytes]:
+        encode = self.codec.encode
+        return {self.make_key(key, version): encode(value) for key, value in values.items()}
+
+    def _values_of(
+        self, stored: Mapping[bytes, Any], payloads: Mapping[bytes, bytes]
+    ) -> dict[Any, Any]:
+        values = {}
+        for raw, payload in payloads.items():
+            if raw not in stored:
+                continue  # nobody asked for it
+            key = stored[raw]
+            value = self._decode(key, payload, MISSING)
+            if value is not MISSING:
+                values[key] = value
+        return values
+
+    def _decode(self, key: Any, payload: bytes, default: Any) -> Any:
+        try:
+            return self.codec.decode(payload)
+        except DecodeError as error:
+            logger.warning("unreadable value under %r counts as missing: %s", key, error.message)
+            return default
