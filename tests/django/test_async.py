@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from django.core.cache import cache as default_cache
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
-from kt_cache import NEVER
+from kt_cache import NEVER, AsyncKyotoTycoon
 
 
 def run(coroutine):
@@ -125,3 +126,55 @@ def test_many_loops(site):
         return sum(found.values())
 
     assert [run(work(number)) for number in range(5)] == [190] * 5
+
+
+def test_no_thread_is_used(backend):
+    """The a-methods run where they are called: on the event loop, without a thread hop."""
+
+    async def work():
+        for number in range(20):
+            await backend.aset(f"k{number}", number)
+            await backend.aget(f"k{number}")
+        await backend.aget_or_set("other", lambda: threading.get_ident())
+        return await backend.aget("other")
+
+    threads = threading.active_count()
+    assert run(work()) == threading.get_ident()
+    assert threading.active_count() == threads
+
+
+def test_cancelled(backend):
+    """A call that is cancelled never spoils the answer of the next one."""
+
+    async def work():
+        await backend.aset_many({f"k{number}": number for number in range(50)})
+        for number in range(50):
+            task = asyncio.create_task(backend.aget(f"k{number}"))
+            await asyncio.sleep(0)
+            task.cancel()
+            assert await backend.aget(f"k{(number + 1) % 50}") == (number + 1) % 50
+
+    run(work())
+
+
+def test_handles_share_connections(backend):
+    """A handle is made for every task; all of them share the event loop's connections."""
+
+    async def use():
+        handle = caches.create_connection("default")
+        await handle.aset("k", 1)
+        await handle.aclose()
+        return await handle.aget("k")
+
+    async def work():
+        before = await connections_of(backend)
+        for _ in range(10):
+            assert await asyncio.gather(*(use() for _ in range(3))) == [1, 1, 1]
+        return await connections_of(backend) - before
+
+    assert run(work()) <= 3
+
+
+async def connections_of(backend):
+    report = await AsyncKyotoTycoon(config=backend.client.config).report()
+    return report["serv_conn_count"]

@@ -1,13 +1,8 @@
 """The backend with its asynchronous methods in the place of the others."""
 
-import os
-
 from asgiref.sync import async_to_sync
 
 from kt_cache.django import KyotoTycoonCache
-
-# One of the tests stores a query set, which is carried out while it is pickled: on the event loop.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 ROUTED = [
     *("get", "get_many", "get_or_set", "has_key", "set", "set_many", "add", "touch"),
