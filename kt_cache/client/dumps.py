@@ -32,11 +32,8 @@ class DumpMethods(ClientBase):
         :param decode_values: whether to deserialize the values.
         :raises DecodeError: if they are cut short, or a value is not what the serializer writes.
         """
-        shown = self._shown_key
-        return {
-            shown(key): self._decoded(key, value) if decode_values else value
-            for key, value in load_map(as_bytes(data), strict=True).items()
-        }
+        pairs = load_map(as_bytes(data), strict=True).items()
+        return self._decoded_pairs(pairs, decode_values)
 
     def serialize_list(self, l: Iterable[Any], encode_values: bool = True) -> bytes:  # noqa: E741
         """Return a list's bytes, as a list on the server keeps it; see :meth:`serialize_dict`."""

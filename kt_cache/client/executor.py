@@ -64,7 +64,7 @@ class Executor:
 
         :raises TimeoutExceeded: if it did not come to an end in time.
         """
-        deadline = monotonic() + self._call_timeout
+        deadline = self.deadline()
         reply: Any = None
         try:
             while True:

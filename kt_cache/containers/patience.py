@@ -24,7 +24,7 @@ PatientOperation: TypeAlias = Generator["tuple[Command[Any], float]", Any, T]
 
 
 def waits(name: str, seconds: float | None, longest: float) -> Iterator[float]:
-    """Yield how long to wait, at least once and then again and again until the time is over.
+    """Return how long to wait, at least once and then again and again until the time is over.
 
     :param name: of the argument, for messages.
     :param seconds: altogether; ``None`` for no end.
@@ -35,7 +35,10 @@ def waits(name: str, seconds: float | None, longest: float) -> Iterator[float]:
         seconds = math.inf
     elif isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         raise ConfigError(f"{name} must be a number of seconds from 0 on, not {seconds!r}")
-    deadline = monotonic() + seconds
+    return _pieces(monotonic() + seconds, seconds, longest)
+
+
+def _pieces(deadline: float, seconds: float, longest: float) -> Iterator[float]:
     yield min(seconds, longest)
     while (left := deadline - monotonic()) > 0:
         yield min(left, longest)

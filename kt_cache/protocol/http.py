@@ -48,7 +48,7 @@ _REASONS = {
 
 _request_line = re.compile(rb"([^ ]+) ([^ ]+) (HTTP/1\.[01])").fullmatch
 _status_line = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: .*)?").fullmatch
-_empty_line = re.compile(rb"\n\r?\n").search
+_empty_line = re.compile(rb"\n\r*\n").search
 _leading_integer = re.compile(rb"[\x01-\x20]*([+-]?)0*([0-9]{1,20})").match
 
 _SHORT_HEAD = 1024  # bytes of a head that is worth remembering
@@ -262,11 +262,13 @@ class HttpRequestDecoder:
             self._line = self._read_request_line(bytes(data[start:stop]))
             self._scanned = stop - start
         found = _empty_line(data, start + self._scanned, end)
-        # Without an end, the last LF, or LF and CR, may be the beginning of one.
-        self._scanned = max(self._scanned, (found.start() if found else end - 2) - start)
-        if self._scanned > self.limits.headers + self.limits.line:
+        if (found.start() if found else end) - start > self.limits.headers + self.limits.line:
             raise RemoteProtocolError("the header block is too long", status=0)
-        return found.end() if found else -1
+        if found:
+            return found.end()
+        # The last LF may be the beginning of an end.
+        self._scanned = max(self._scanned, data.rfind(b"\n", start, end) - start)
+        return -1
 
     def _read_request_line(self, line: bytes) -> tuple[bytes, bytes, bytes]:
         """Return method, target and version."""

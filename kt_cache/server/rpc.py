@@ -18,14 +18,14 @@ from kt_cache.storage import Cursor
 __all__ = ["serve_call"]
 
 Cursors: TypeAlias = dict[int, Cursor]
-LaterReply: TypeAlias = Coroutine[Any, Any, Reply]
+ComingReply: TypeAlias = Coroutine[Any, Any, Reply]
 
 _USUAL_WAIT = 30.0  # seconds
 
 
 def serve_call(
     service: Service, cursors: Cursors, request: HttpRequest, now: int
-) -> Reply | LaterReply:
+) -> Reply | ComingReply:
     """Carry out a call.
 
     :param cursors: the connection's cursors by number.
@@ -51,7 +51,7 @@ async def _call_after_signal(
     return reply if isinstance(reply, Reply) else await reply
 
 
-def _carry_out(call: Call) -> Reply | LaterReply:
+def _carry_out(call: Call) -> Reply | ComingReply:
     procedure = PROCEDURES.get(call.name)
     try:
         if procedure is None:

@@ -35,6 +35,16 @@ def test_waiting_for_nothing_ends_in_time(make: Make) -> None:
         assert time.monotonic() - begun >= (arguments or [0.3])[0]
 
 
+def test_a_wait_that_is_none(make: Make) -> None:
+    """It is refused also if there is no need to wait, and the item stays."""
+    queue = make("SignalQueue", "q")
+    queue.produce("item")
+    for wrong in (-1, "1", True):
+        with pytest.raises(ConfigError, match="wait must be a number of seconds"):
+            queue.consume(wrong)
+    assert queue.consume(0) == "item"
+
+
 @pytest.mark.parametrize("signal", ["q", b"other"])
 def test_an_item_wakes_those_who_wait(scripted: KyotoTycoon, signal: str | bytes) -> None:
     """Each of them in turn gets one item, without waiting for its time to end."""

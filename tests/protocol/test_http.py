@@ -155,10 +155,10 @@ def test_content_length_goes_before_chunks() -> None:
     assert one_request(head + b"0\r", []).body == b"0\r"
 
 
-@given(some.sizes)
-def test_lines_end_at_lf_and_cr_is_dropped(sizes: list[int]) -> None:
+@given(st.sampled_from([b"\n", b"\r\n", b"\r\r\r\n"]), some.sizes)
+def test_lines_end_at_lf_and_cr_is_dropped(end: bytes, sizes: list[int]) -> None:
     """A line ends at LF, and CR is discarded wherever it stands in the head."""
-    data = b"GE\rT / HTTP/1.1\nX-A\r:\r b\r\rc\n\r\n"
+    data = b"GE\rT / HTTP/1.1\nX-A\r:\r b\r\rc\n" + end
     request = one_request(data, sizes)
     assert (request.method, request.headers) == (b"GET", {b"x-a": b"bc"})
 
