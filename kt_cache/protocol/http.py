@@ -262,13 +262,13 @@ class HttpRequestDecoder:
             self._line = self._read_request_line(bytes(data[start:stop]))
             self._scanned = stop - start
         found = _empty_line(data, start + self._scanned, end)
-        if (found.start() if found else end) - start > self.limits.headers + self.limits.line:
+        last = found.start() if found else data.rfind(b"\n", start, end)
+        # Without an end, the last LF may be the beginning of one, if nothing but CRs follows it.
+        begin = last if found or not data[last + 1 : end].strip(b"\r") else end
+        if begin - start > self.limits.headers + self.limits.line:
             raise RemoteProtocolError("the header block is too long", status=0)
-        if found:
-            return found.end()
-        # The last LF may be the beginning of an end.
-        self._scanned = max(self._scanned, data.rfind(b"\n", start, end) - start)
-        return -1
+        self._scanned = max(self._scanned, last - start)
+        return found.end() if found else -1
 
     def _read_request_line(self, line: bytes) -> tuple[bytes, bytes, bytes]:
         """Return method, target and version."""
