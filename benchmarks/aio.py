@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
-from typing import Any
 
 from benchmarks.measure import Effort, Way, compare
 from benchmarks.rows import Row
+from benchmarks.ways import event_loops, in_tasks, open_loop
 from kt_cache import AsyncKyotoTycoon, EmbeddedServer, KyotoTycoon
 from kt_cache.transport import PoolConfig
 
@@ -21,8 +19,6 @@ _LONGER = 10  # times the usual turn, for each begins and ends with fewer tasks 
 _BARS = {"asyncio": 0.9, "uvloop": 1.5}
 _KEY = "benchmark:aio"
 _VALUE = "v" * 100
-
-NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def aio_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
@@ -37,19 +33,11 @@ def aio_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
         blocking = running.client
         config = PoolConfig(port=blocking.port, max_size=_TASKS)
         blocking.set(_KEY, _VALUE)
-        for kind, new_loop in _loops():
-            with _loop(new_loop) as loop:
+        for kind, new_loop in event_loops():
+            with open_loop(new_loop) as loop:
                 client = AsyncKyotoTycoon(config=config)
                 for what, floor, way in _cases(blocking, client, loop):
                     yield Row(section, f"{what}, {kind}", compare(floor, way, effort), _BARS[kind])
-
-
-def _loops() -> Iterator[tuple[str, NewLoop]]:
-    yield "asyncio", asyncio.new_event_loop
-    if find_spec("uvloop"):
-        import uvloop  # it may not be there
-
-        yield "uvloop", uvloop.new_event_loop
 
 
 def _cases(
@@ -71,28 +59,5 @@ def _cases(
         for _ in turns:
             await client.set(_KEY, _VALUE)
 
-    yield "get", get, _together(loop, get_task)
-    yield "set", put, _together(loop, put_task)
-
-
-def _together(loop: asyncio.AbstractEventLoop, task: Callable[[Iterator[int]], Any]) -> Way:
-    """Return a way in which the tasks share the turns among them."""
-
-    async def all_tasks(count: int) -> None:
-        turns = iter(range(count))
-        await asyncio.gather(*(task(turns) for _ in range(_TASKS)))
-
-    def work(count: int) -> None:
-        loop.run_until_complete(all_tasks(count))
-
-    return work
-
-
-@contextmanager
-def _loop(new_loop: NewLoop) -> Iterator[asyncio.AbstractEventLoop]:
-    loop = new_loop()
-    try:
-        yield loop
-    finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+    yield "get", get, in_tasks(loop, get_task, _TASKS)
+    yield "set", put, in_tasks(loop, put_task, _TASKS)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.measure import Effort, Way, compare
+from benchmarks.measure import Effort, compare
 from benchmarks.raw import asking, connect
 from benchmarks.rows import Row
+from benchmarks.ways import in_threads, repeating
 from kt_cache import EmbeddedServer, KyotoTycoon
 from kt_cache.client import records
 from kt_cache.lua import SCRIPT
@@ -55,7 +55,7 @@ def peer_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
         ways = zip(_calls(running.client), _calls(theirs), strict=True)
         for (what, ours), (_, peer) in ways:
             bar = _BARS[what] if server == "ktserver" else None
-            yield Row(section, what, compare(_calling(peer), _calling(ours), effort), bar)
+            yield Row(section, what, compare(repeating(peer), repeating(ours), effort), bar)
         theirs.close_all()
 
 
@@ -75,40 +75,16 @@ def _calls(client: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "exists", lambda: client.exists(_KEY)
 
 
-def _calling(call: Callable[[], Any]) -> Way:
-    def way(count: int) -> None:
-        for _ in range(count):
-            call()
-
-    return way
-
-
 def thread_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
     """Compare several threads on one client with one thread."""
     section = f"{_THREADS} threads on {name}, 100-byte values : one thread"
     with EmbeddedServer(server, quiet=True) as running:
         client = running.client
         client.set(_KEY, _VALUE)
-        one = _calling(lambda: client.get(_KEY))
+        one = repeating(lambda: client.get(_KEY))
         # Turns long enough for the threads to start, and to give each other the interpreter.
         slow = Effort(effort.seconds, turn=max(effort.turn, 0.1))
-        yield Row(section, "get", compare(one, _together(client), slow), _THREADS_BAR)
-
-
-def _together(client: KyotoTycoon) -> Way:
-    def gets(count: int) -> None:
-        for _ in range(count):
-            client.get(_KEY)
-
-    def way(count: int) -> None:
-        share = -(-count // _THREADS)
-        threads = [threading.Thread(target=gets, args=(share,)) for _ in range(_THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return way
+        yield Row(section, "get", compare(one, in_threads(one, _THREADS), slow), _THREADS_BAR)
 
 
 def between_servers_rows(effort: Effort) -> Iterator[Row]:
