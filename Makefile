@@ -19,6 +19,7 @@ made := $(VENV)/.made-with-$(subst /,_,$(PYTHON))
 # What is installed is installed again when pyproject.toml changes.
 package := $(VENV)/.installed-package
 tests := $(VENV)/.installed-test
+peers := $(VENV)/.installed-bench
 linters := $(VENV)/.installed-lint
 
 .PHONY: help demo test lint bench clean
@@ -39,7 +40,7 @@ lint: $(linters) ## Check style, formatting and types
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy
 
-bench: $(package) ## Measure the client and the included server
+bench: $(peers) ## Measure the client, the Django cache and the included server
 	@$(python) -m benchmarks $(ARGS)
 
 clean: ## Remove the virtual environment and everything that can be made again
@@ -73,11 +74,18 @@ $(package): $(made) pyproject.toml
 	@$(pip) install --editable '.[django,flask,server]' $(progress)
 	@touch $@
 
-$(tests): $(package) pyproject.toml
+$(tests): $(peers) pyproject.toml
 	@echo "Installing what the tests use ..."
 	@$(pip) install --group test $(progress)
+	@touch $@
+
+# Other packages to compare with; what cannot be installed here is done without.
+$(peers): $(package) pyproject.toml
+	@echo "Installing what the benchmarks compare with ..."
 	@$(pip) install --quiet --group interop 2>/dev/null || \
 	    echo "ukt cannot be built here (it needs a C compiler and Python's headers): its tests will be skipped."
+	@$(pip) install --quiet --group bench 2>/dev/null || \
+	    echo "Not all other caches can be installed here: benchmarks beside them will be left out."
 	@touch $@
 
 $(linters): $(package) pyproject.toml

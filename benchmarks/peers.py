@@ -11,7 +11,7 @@ from benchmarks.measure import Effort, compare
 from benchmarks.raw import asking, connect
 from benchmarks.rows import Row
 from benchmarks.ways import in_threads, repeating
-from kt_cache import EmbeddedServer, KyotoTycoon
+from kt_cache import EmbeddedServer
 from kt_cache.client import records
 from kt_cache.lua import SCRIPT
 from kt_cache.protocol.expiry import NEVER_GIVEN

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.django_cache import django_rows
+from benchmarks.django_peers import PEERS, what_is_missing
+from benchmarks.measure import Effort
+
 ROOT = Path(__file__).parents[2]
 
 CALLS = [
@@ -40,6 +44,19 @@ BESIDE_UKT = {
     "exists": 3.0,
 }
 LOOPS = {"asyncio": 0.9, **({"uvloop": 1.5} if find_spec("uvloop") else {})}
+BESIDE_DJANGO_REDIS = {
+    "get": 1.35,
+    "set": 1.4,
+    "get_many of 100": 1.3,
+    "set_many of 100": 2.5,
+    "incr": 1.1,
+    "delete, missing": 1.2,
+    "add, refused": 1.05,
+    "touch": 1.0,
+}
+BESIDE_PYMEMCACHE = {"get": 1.1, "set": 1.1}
+SCRIPTED = ["incr", "add, refused", "touch"]
+OTHER_BACKENDS = ["PyMemcacheCache", "RedisCache", "django-valkey", "diskcache"]
 REQUESTS = [
     f"{operation}, {clients}"
     for clients in ("1 connection", "4 connections", "16 connections", "50 pipelined")
@@ -57,6 +74,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict]]:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout, json.loads(file.read_text())
+
+
+def can_run(peer: str) -> bool:
+    return not what_is_missing(peer)
 
 
 def rows_of(rows: list[dict], subject: str) -> list[str]:
@@ -78,6 +99,40 @@ def test_every_comparison_is_there(run: tuple[str, list[dict]]) -> None:
     assert rows_of(rows, "The included server,") == REQUESTS
     assert rows_of(rows, "The included server on a .sqlite file,") == REQUESTS
     assert rows_of(rows, "Ktserver,") == REQUESTS * expected
+
+
+def test_every_backend_is_there(run: tuple[str, list[dict]]) -> None:
+    """Through Django's API: each call beside each backend that runs here, on each server."""
+    printed, rows = run
+    calls = []
+    for call in BESIDE_DJANGO_REDIS:
+        calls += [call, f"{call}, without the script"] if call in SCRIPTED else [call]
+    agets = [f"aget, {loop}" for loop in LOOPS]
+    for server in ["the included server", *["ktserver"] * bool(shutil.which("ktserver"))]:
+        subject = f"Django's cache on {server}"
+        redis, memcached = can_run("django-redis"), can_run("PyMemcacheCache")
+        assert rows_of(rows, f"{subject}, one thread, small dicts : django-redis") == calls * redis
+        beside_memcached = rows_of(rows, f"{subject}, one thread, small dicts : PyMemcacheCache")
+        assert beside_memcached == list(BESIDE_PYMEMCACHE) * memcached
+        assert rows_of(rows, f"{subject}, 4 threads") == ["get"] * redis
+        assert rows_of(rows, f"{subject}, 64 tasks") == agets * redis
+    assert rows_of(rows, "Other backends of Django's cache,") == [
+        f"{call}, {peer}"
+        for peer in OTHER_BACKENDS
+        for call in ("get", "set", "get_many of 100", "set_many of 100")
+        if can_run("django-redis") and can_run(peer)
+    ]
+    for peer in PEERS:
+        assert (f"\nLeft out: {peer} needs the " in printed) != can_run(peer)
+
+
+def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the programs there are no rows, but a reason for each backend that needs one."""
+    monkeypatch.setenv("PATH", "")
+    said: list[str] = []
+    effort = Effort(0.01)
+    assert list(django_rows({}, effort, effort, said.append)) == []
+    assert sum("needs the package" in text or "needs the program" in text for text in said) >= 4
 
 
 def test_numbers_are_sound(run: tuple[str, list[dict]]) -> None:
@@ -104,6 +159,14 @@ def test_bars(run: tuple[str, list[dict]]) -> None:
         expected[f"64 tasks on {server},"] = {
             f"{call}, {loop}": bar for loop, bar in LOOPS.items() for call in ("get", "set")
         }
+    if with_ktserver:
+        redis, memcached = can_run("django-redis"), can_run("PyMemcacheCache")
+        subject = "Django's cache on ktserver"
+        alone = f"{subject}, one thread, small dicts"
+        expected[f"{alone} : django-redis"] = BESIDE_DJANGO_REDIS if redis else {}
+        expected[f"{alone} : PyMemcacheCache"] = BESIDE_PYMEMCACHE if memcached else {}
+        expected[f"{subject}, 4 threads"] = {"get": 2.0} if redis else {}
+        expected[f"{subject}, 64 tasks"] = {f"aget, {loop}": 2.0 for loop in LOOPS if redis}
     assert {subject: bars_of(rows, subject) for subject in expected} == expected
     barred = [row for row in rows if row["bar"] is not None]
     assert len(barred) == sum(map(len, expected.values()))
