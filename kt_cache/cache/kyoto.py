@@ -168,9 +168,15 @@ class KyotoStore:
     def _write_many(
         self, payloads: Mapping[bytes, bytes], ttl: float | None
     ) -> Command[int | None]:
-        deadline, xt, db = self._deadline(ttl), relative_xt(ttl), self.db
-        rows = [(db, key, wrap(payload, deadline), xt) for key, payload in payloads.items()]
-        return records.set_bulk(rows)
+        deadline = self._deadline(ttl)
+        return records.set_many(
+            self.db,
+            payloads.items(),
+            len(payloads),
+            relative_xt(ttl),
+            bytes,
+            lambda payload: wrap(payload, deadline),
+        )
 
     def _removal(self, keys: Collection[bytes]) -> Command[int | None]:
         return records.remove_bulk([(self.db, key) for key in keys])

@@ -164,9 +164,9 @@ class ClientBase:
         """Return the command that reads keys of one database."""
         index = self.default_db if db is None else db
         try:
-            return records.get_many(index, map(str.encode, keys), len(keys))  # type: ignore[arg-type]
+            return records.get_many(index, keys, len(keys), str.encode)  # type: ignore[arg-type]
         except _UNUSUAL:
-            return records.get_many(index, map(encode_key, keys), len(keys))
+            return records.get_many(index, keys, len(keys), encode_key)
 
     def _set_many(
         self,
@@ -182,12 +182,15 @@ class ClientBase:
         xt = NEVER_GIVEN if expire_time is None else to_wire(expire_time)
         encode = self._usual_encode if encode_values else str.encode
         try:
-            keys, values = map(str.encode, data), map(encode, data.values())
-            return records.set_many(index, keys, values, count, xt, no_reply=no_reply)
+            return records.set_many(
+                index, data.items(), count, xt, str.encode, encode, no_reply=no_reply
+            )
         except _UNUSUAL:
-            keys = map(encode_key, data)
-            checked = (self._encoded(key, value, encode_values) for key, value in data.items())
-            return records.set_many(index, keys, checked, count, xt, no_reply=no_reply)
+            checked = (
+                (encode_key(key), self._encoded(key, value, encode_values))
+                for key, value in data.items()
+            )
+            return records.set_many(index, checked, count, xt, bytes, bytes, no_reply=no_reply)
 
     def _decoded_pairs(
         self, pairs: Collection[tuple[bytes, bytes]], decode_values: bool

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
-from itertools import repeat
+from typing import TypeVar
 
 from kt_cache.client.command import Command
 from kt_cache.errors import NoSuchDatabase
@@ -23,6 +23,9 @@ __all__ = [
     "set_one",
 ]
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 
 def get(db: int, key: bytes) -> Command[tuple[bytes, int] | None]:
     """Read one record: ``(value, absolute xt)``, or ``None`` if it is missing."""
@@ -40,14 +43,14 @@ def get_bulk(keys: Sequence[tuple[int, bytes]]) -> Command[list[binary.Found]]:
 
 
 def get_many(
-    db: int, keys: Iterable[bytes], count: int
+    db: int, keys: Iterable[K], count: int, key_of: Callable[[K], bytes]
 ) -> Command[tuple[Sequence[bytes], Sequence[bytes]]]:
     """Read records of one database: the keys of those found, in order, and their values.
 
-    :param keys: taken one at a time; an iterator that makes them is fastest.
-    :param count: how many there are.
+    :param count: how many keys there are.
+    :param key_of: makes bytes of a key.
     """
-    request = binary.encode_get(zip(repeat(db), keys, strict=False))
+    request = binary.encode_get_keys(db, keys, key_of)
     return "get_bulk", request, _pairs_decoder(count), True, None
 
 
@@ -74,20 +77,21 @@ def set_bulk(
 
 def set_many(
     db: int,
-    keys: Iterable[bytes],
-    values: Iterable[bytes],
+    pairs: Iterable[tuple[K, V]],
     count: int,
     xt: int,
+    key_of: Callable[[K], bytes],
+    value_of: Callable[[V], bytes],
     *,
     no_reply: bool = False,
 ) -> Command[int | None]:
     """Store keys and values with one xt in one database, as :func:`set_bulk`.
 
-    :param keys: taken one at a time, as the values are; iterators that make them are fastest.
-    :param count: how many of either there are.
+    :param count: how many pairs there are.
+    :param key_of: makes bytes of a key.
+    :param value_of: makes bytes of a value.
     """
-    rows = zip(repeat(db), keys, values, repeat(xt), strict=False)
-    request = binary.encode_set(rows, no_reply=no_reply)
+    request = binary.encode_set_pairs(db, pairs, xt, key_of, value_of, no_reply=no_reply)
     decode = no_reply_decoder if no_reply else _set_decoder(count)
     return "set_bulk", request, decode, True, None
 

@@ -65,7 +65,7 @@ CASES = {
     ),
     "records.get_many": Case(
         "get_bulk",
-        lambda: records.get_many(0, [b"a", b"b", b"c"], 3),
+        lambda: records.get_many(0, ["a", "b", "c"], 3, str.encode),
         found(("a", "1"), ("c", "3")),
         ([b"a", b"c"], [b"1", b"3"]),
         True,
@@ -86,7 +86,7 @@ CASES = {
     ),
     "records.set_many": Case(
         "set_bulk",
-        lambda: records.set_many(0, [b"k", b"l"], [VALUE, VALUE], 2, 9),
+        lambda: records.set_many(0, {"k": VALUE, "l": VALUE}.items(), 2, 9, str.encode, bytes),
         stored(2),
         2,
         True,

@@ -55,6 +55,23 @@ def test_get_round_trip(keys: Any, sizes: list[int], flags: int) -> None:
     assert (frame.magic, frame.no_reply, frame.items) == (binary.GET_BULK, False, keys)
 
 
+@given(
+    st.integers(0, 0xFFFF),
+    st.dictionaries(st.text(), st.binary(), max_size=8),
+    st.integers(-(2**63), 2**63 - 1),
+    st.booleans(),
+)
+def test_records_of_one_database(db: int, values: Any, xt: int, no_reply: bool) -> None:
+    """Keys and values that are made into bytes on the way give the frames of those bytes."""
+    rows = [(db, key.encode(), value[::-1], xt) for key, value in values.items()]
+    made = binary.encode_set_pairs(
+        db, values.items(), xt, str.encode, lambda value: value[::-1], no_reply=no_reply
+    )
+    assert made == binary.encode_set(rows, no_reply=no_reply)
+    keys = [(db, key) for _, key, _, _ in rows]
+    assert binary.encode_get_keys(db, values, str.encode) == binary.encode_get(keys)
+
+
 @given(st.sampled_from((b"\xb8", b"\xb9")), st.integers(0, 2**32 - 1))
 def test_only_the_lowest_flag_counts(magic: bytes, flags: int) -> None:
     """Whether set_bulk and remove_bulk reply is told by bit 0 of the flags alone."""

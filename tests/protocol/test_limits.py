@@ -47,6 +47,11 @@ def test_no_encoder_exceeds_the_limits(key_size: int, value_size: int) -> None:
         (lambda: binary.encode_set([(0, key, value, 0)], limits=SMALL), pair_fits),
         (lambda: binary.encode_script(b"f", [(key, value)], limits=SMALL), pair_fits),
         (lambda: binary.encode_get([(0, key)], limits=SMALL), key_size <= SMALL.key),
+        (lambda: binary.encode_get_keys(0, [key], bytes, SMALL), key_size <= SMALL.key),
+        (
+            lambda: binary.encode_set_pairs(0, [(key, value)], 0, bytes, bytes, limits=SMALL),
+            pair_fits,
+        ),
         (lambda: binary.encode_remove([(0, key)], limits=SMALL), key_size <= SMALL.key),
         (lambda: binary.encode_script(key, limits=SMALL), key_size <= SMALL.key),
     ):
@@ -92,6 +97,8 @@ def test_a_database_index_has_sixteen_bits(db: int) -> None:
         lambda: binary.encode_get([(0, b"k"), (db, b"k")]),
         lambda: binary.encode_remove([(0, b"k"), (db, b"k")]),
         lambda: binary.encode_set([(0, b"k", b"v", 0), (db, b"k", b"v", 0)]),
+        lambda: binary.encode_get_keys(db, [b"k"], bytes),
+        lambda: binary.encode_set_pairs(db, [(b"k", b"v")], 0, bytes, bytes),
     ):
         with pytest.raises(LocalProtocolError, match=f"0 to 65535, not {db}"):
             encode()
