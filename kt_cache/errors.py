@@ -7,6 +7,7 @@ It never carries a stored value, so it is safe to log.
 from __future__ import annotations
 
 __all__ = [
+    "CircuitOpen",
     "ConfigError",
     "ConnectError",
     "ConnectTimeout",
@@ -129,6 +130,24 @@ class OutcomeUnknown(TransportError):
 
     The server may or may not have carried it out. Read the record to find out.
     """
+
+
+class CircuitOpen(TransportError):
+    """The circuit breaker refused the call because the ones before it failed; nothing was sent.
+
+    :param retry_after: seconds until a call is let through to try the server again, at most.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: float = 0.0,
+        host: str | None = None,
+        command: str | None = None,
+    ) -> None:
+        super().__init__(message, host=host, command=command)
+        self.retry_after = retry_after
 
 
 class TimeoutExceeded(TransportError, TimeoutError):

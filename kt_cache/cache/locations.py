@@ -9,8 +9,10 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from kt_cache.cache.failure_policy import FAILURE_OPTIONS, FailurePolicy
 from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.store import Store
+from kt_cache.cache.tolerant import protect
 from kt_cache.errors import ConfigError
 from kt_cache.transport import PoolConfig
 
@@ -21,9 +23,9 @@ _LAST_DATABASE = 65535
 _IPV6_HINT = "write an IPv6 address in brackets, as in '[::1]:1978'"
 _strange = re.compile(r"[\s@,;]").search
 
-STORE_OPTIONS = frozenset(
+STORE_OPTIONS = FAILURE_OPTIONS | {
     field.name for field in fields(PoolConfig) if field.name not in {"host", "port"}
-)
+}
 """Names of the options that a store takes."""
 
 
@@ -42,7 +44,8 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
 
     :param location: ``host:port``, or ``kt://host:port/db`` with the database's index. The port
         may be left out and is 1978 then.
-    :param options: fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``.
+    :param options: fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``, and
+        those of :class:`~kt_cache.cache.failure_policy.FailurePolicy` such as ``ignore_errors``.
     :raises ConfigError: if the location or an option is not understood.
     """
     if not isinstance(location, str) or not location.strip():
@@ -51,6 +54,7 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
         )
     options = options or {}
     check_options(options, STORE_OPTIONS)
+    policy, options = FailurePolicy.taken_from(options)
     location = location.strip()
     try:
         parts = urlsplit(location if "://" in location else f"kt://{location}")
@@ -62,7 +66,7 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
             f"unknown scheme {parts.scheme!r} in the location; "
             f"known are: {', '.join(sorted(_OPENERS))}"
         )
-    return opener(parts, options)
+    return protect(opener(parts, options), policy)
 
 
 def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:

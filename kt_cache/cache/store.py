@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any, Protocol
 
-__all__ = ["Store"]
+__all__ = ["Place", "Store"]
+
+
+class Place(Hashable, Protocol):
+    """Where records are and how they are reached; a frozen configuration such as ``PoolConfig``."""
+
+    @property
+    def address(self) -> str:
+        """The server, for messages."""
 
 
 class Store(Protocol):
@@ -19,6 +27,10 @@ class Store(Protocol):
 
     Every method has a twin for event loops, its name with an ``a`` before it.
     """
+
+    @property
+    def config(self) -> Place:
+        """Where the records are; stores with equal ones reach the same server in the same way."""
 
     @property
     def client(self) -> Any:

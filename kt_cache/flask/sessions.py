@@ -19,6 +19,7 @@ from kt_cache.sessions import SessionStore
 
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
+_OPTIONS = STORE_OPTIONS - {"ignore_errors"}  # an ignored error would end everybody's session
 _ID_BYTES = 32
 _LONGEST_ID = 256  # characters of a cookie that are worth a look
 
@@ -179,7 +180,7 @@ class KTSession:
         :raises ConfigError: if the configuration lacks the URL or is not understood.
         """
         url = url_from(app, "KT_SESSION_URL", "KT_CACHE_URL")
-        store = open_store(url, options_from(app, "KT_SESSION_OPTIONS", STORE_OPTIONS))
+        store = open_store(url, options_from(app, "KT_SESSION_OPTIONS", _OPTIONS))
         app.session_interface = KTSessionInterface(SessionStore(store, Codec(_TAGGED_JSON)))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.core import PROTECTED_PREFIX
 from kt_cache.cache.store import Store
+from kt_cache.cache.tolerant import strict
 from kt_cache.errors import DecodeError
 
 __all__ = ["SessionStore"]
@@ -20,15 +21,15 @@ class SessionStore:
     """Keeps one record per session: a mapping of JSON-like values.
 
     A record's key is a SHA-256 of the session id under a prefix that no ``clear()`` touches, so
-    an id can be read from no listing, log or error. A failure of the store raises: it never looks
-    like an empty session.
+    an id can be read from no listing, log or error. A failure of the store raises, also if the
+    cache on the same store ignores it: it never looks like an empty session.
 
     :param store: where the records are.
     :param codec: how a session's data becomes a payload.
     """
 
     def __init__(self, store: Store, codec: Codec) -> None:
-        self.store = store
+        self.store = strict(store)
         self.codec = codec
 
     @staticmethod

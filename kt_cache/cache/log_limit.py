@@ -1,0 +1,45 @@
+"""Keeps a failure that comes a thousand times a second from filling the log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["LogLimit"]
+
+
+class LogLimit:
+    """Tells which of many lines to log: one of each kind per interval.
+
+    :param interval: seconds.
+    :param clock: monotonic time in seconds.
+    """
+
+    __slots__ = ("_clock", "_kinds", "_lock", "interval")
+
+    def __init__(self, interval: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.interval = interval
+        self._clock = clock
+        self._kinds: dict[str, tuple[float, int]] = {}  # when the last line was; held back since
+        self._lock = threading.Lock()
+
+    def take(self, kind: str) -> int | None:
+        """Tell whether to log a line of a kind now.
+
+        :return: how many lines like it were held back since the last one, or ``None`` to hold
+            this one back, too.
+        """
+        now = self._clock()
+        with self._lock:
+            last, held_back = self._kinds.get(kind, (None, 0))
+            if last is not None and now - last < self.interval:
+                self._kinds[kind] = last, held_back + 1
+                return None
+            self._kinds[kind] = now, 0
+            return held_back
+
+    def reset_after_fork(self) -> None:
+        """Begin anew in a child process, whatever the parent's threads were about."""
+        self._lock = threading.Lock()
+        self._kinds.clear()
