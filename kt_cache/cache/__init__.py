@@ -3,16 +3,20 @@
 from kt_cache.cache.base import KeyFunction, default_key
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.core import Cache
+from kt_cache.cache.failure_policy import FailurePolicy
 from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store
 from kt_cache.cache.store import Store
+from kt_cache.cache.tolerant import strict
 
 __all__ = [
     "STORE_OPTIONS",
     "Cache",
     "Codec",
+    "FailurePolicy",
     "KeyFunction",
     "Store",
     "check_options",
     "default_key",
     "open_store",
+    "strict",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from kt_cache.cache.base import MISSING, CacheBase, default_key, is_over
 from kt_cache.cache.steps import Ask, Steps, arun, run
+from kt_cache.cache.tolerant import strict
 from kt_cache.serializers import encode_key
 
 __all__ = ["PROTECTED_PREFIX", "Cache"]
@@ -71,51 +72,53 @@ class Cache(CacheBase):
 
     # ------------------------------------------------------------ writing
 
-    def set(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> None:
+    def set(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> bool:
         """Store a value.
 
+        :return: ``True``, or ``False`` if it is not stored because errors are ignored.
         :raises EncodeError: if the codec cannot encode it; what was stored before stays.
         """
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
         if is_over(timeout):
             self.store.remove(raw)
-        else:
-            self.store.set(raw, payload, timeout)
+            return True
+        return self.store.set(raw, payload, timeout) is not False
 
     async def aset(
         self, key: Any, value: Any, timeout: float | None, version: int | None = None
-    ) -> None:
+    ) -> bool:
         """See :meth:`set`."""
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
         if is_over(timeout):
             await self.store.aremove(raw)
-        else:
-            await self.store.aset(raw, payload, timeout)
+            return True
+        return await self.store.aset(raw, payload, timeout) is not False
 
     def set_many(
         self, values: Mapping[Any, Any], timeout: float | None, version: int | None = None
-    ) -> None:
+    ) -> bool:
         """Store many values.
 
+        :return: as of :meth:`set`.
         :raises EncodeError: if the codec cannot encode one; nothing is stored then.
         """
         payloads = self._payloads_of(values, version)
         if is_over(timeout):
             self.store.remove_many(payloads)
-        else:
-            self.store.set_many(payloads, timeout)
+            return True
+        return self.store.set_many(payloads, timeout) is not False
 
     async def aset_many(
         self, values: Mapping[Any, Any], timeout: float | None, version: int | None = None
-    ) -> None:
+    ) -> bool:
         """See :meth:`set_many`."""
         payloads = self._payloads_of(values, version)
         if is_over(timeout):
             await self.store.aremove_many(payloads)
-        else:
-            await self.store.aset_many(payloads, timeout)
+            return True
+        return await self.store.aset_many(payloads, timeout) is not False
 
     def add(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> bool:
         """Store a value atomically unless there is one.
@@ -125,7 +128,7 @@ class Cache(CacheBase):
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
         if is_over(timeout):
-            return self.store.get(raw) is None
+            return strict(self.store).get(raw) is None
         return self.store.add(raw, payload, timeout)
 
     async def aadd(
@@ -135,7 +138,7 @@ class Cache(CacheBase):
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
         if is_over(timeout):
-            return await self.store.aget(raw) is None
+            return await strict(self.store).aget(raw) is None
         return await self.store.aadd(raw, payload, timeout)
 
     def touch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
@@ -218,11 +221,11 @@ class Cache(CacheBase):
 
         :return: how many there were.
         """
-        return run(self.store, self._clearing())
+        return run(strict(self.store), self._clearing())
 
     async def aclear(self) -> int:
         """See :meth:`clear`."""
-        return await arun(self.store, self._clearing())
+        return await arun(strict(self.store), self._clearing())
 
     def flush(self) -> None:
         """Remove every record of the database, other prefixes' and sessions included."""

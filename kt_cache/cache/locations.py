@@ -16,16 +16,19 @@ from kt_cache.cache.tolerant import protect
 from kt_cache.errors import ConfigError
 from kt_cache.transport import PoolConfig
 
-__all__ = ["STORE_OPTIONS", "check_options", "open_store"]
+__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "check_options", "open_store"]
 
 _DEFAULT_PORT = 1978
 _LAST_DATABASE = 65535
 _IPV6_HINT = "write an IPv6 address in brackets, as in '[::1]:1978'"
 _strange = re.compile(r"[\s@,;]").search
 
-STORE_OPTIONS = FAILURE_OPTIONS | {
+POOL_OPTIONS = frozenset(
     field.name for field in fields(PoolConfig) if field.name not in {"host", "port"}
-}
+)
+"""Names of the options for the connections."""
+
+STORE_OPTIONS = POOL_OPTIONS | FAILURE_OPTIONS
 """Names of the options that a store takes."""
 
 

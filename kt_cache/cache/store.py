@@ -42,11 +42,14 @@ class Store(Protocol):
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the payloads found."""
 
-    def set(self, key: bytes, payload: bytes, ttl: float | None) -> None:
-        """Store a payload."""
+    def set(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
+        """Store a payload; ``False`` says that it is not stored and the error ignored."""
 
-    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
-        """Store payloads with one time to live; each is stored or not on its own."""
+    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> bool | None:
+        """Store payloads with one time to live; each is stored or not on its own.
+
+        :return: as of :meth:`set`.
+        """
 
     def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """Store a payload atomically unless there is one; whether it was stored."""
@@ -82,10 +85,10 @@ class Store(Protocol):
     async def aget_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """See :meth:`get_many`."""
 
-    async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+    async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """See :meth:`set`."""
 
-    async def aset_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+    async def aset_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> bool | None:
         """See :meth:`set_many`."""
 
     async def aadd(self, key: bytes, payload: bytes, ttl: float | None) -> bool:

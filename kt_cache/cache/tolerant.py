@@ -18,8 +18,8 @@ T = TypeVar("T")
 NEUTRAL: Mapping[str, Callable[[], Any]] = {
     "get": NoneType,
     "get_many": dict,
-    "set": NoneType,
-    "set_many": NoneType,
+    "set": bool,
+    "set_many": bool,
     "touch": bool,
     "remove": bool,
     "remove_many": int,
@@ -27,8 +27,7 @@ NEUTRAL: Mapping[str, Callable[[], Any]] = {
 }
 """Method of a store -> what makes the value it gives when its failure is ignored.
 
-It is what the method gives when there is no record: a miss, nothing stored, nothing removed. The
-coroutine method of a name gives the same.
+A miss, nothing stored, nothing removed. The coroutine method of a name gives the same.
 """
 
 NEVER_IGNORED = frozenset({"add", "replace", "incr", "flush"})
@@ -124,23 +123,25 @@ class TolerantStore:
         """See :meth:`get_many`."""
         return await self._arun("get_many", self._store.aget_many, keys) if keys else {}
 
-    def set(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+    def set(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """Store a payload."""
-        self._run("set", self._store.set, key, payload, ttl)
+        return self._run("set", self._store.set, key, payload, ttl)
 
-    async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> None:
+    async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """See :meth:`set`."""
-        await self._arun("set", self._store.aset, key, payload, ttl)
+        return await self._arun("set", self._store.aset, key, payload, ttl)
 
-    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+    def set_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> bool | None:
         """Store payloads."""
-        if payloads:
-            self._run("set_many", self._store.set_many, payloads, ttl)
+        if not payloads:
+            return None
+        return self._run("set_many", self._store.set_many, payloads, ttl)
 
-    async def aset_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> None:
+    async def aset_many(self, payloads: Mapping[bytes, bytes], ttl: float | None) -> bool | None:
         """See :meth:`set_many`."""
-        if payloads:
-            await self._arun("set_many", self._store.aset_many, payloads, ttl)
+        if not payloads:
+            return None
+        return await self._arun("set_many", self._store.aset_many, payloads, ttl)
 
     def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """Store a payload unless there is one."""

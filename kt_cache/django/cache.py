@@ -23,8 +23,9 @@ from kt_cache.cache import (
     check_options,
     default_key,
     open_store,
+    strict,
 )
-from kt_cache.errors import ConfigError, DecodeError, EncodeError
+from kt_cache.errors import ConfigError, DecodeError, EncodeError, TransportError
 from kt_cache.serializers import KT_PICKLE
 
 __all__ = ["KyotoTycoonCache"]
@@ -42,8 +43,9 @@ class KyotoTycoonCache(BaseCache):
     whose names begin with an ``a`` use connections of the running event loop, and no thread.
 
     :param location: LOCATION of the setting: ``host:port`` or ``kt://host:port/db``.
-    :param params: the setting's other entries. OPTIONS takes ``serializer`` (default pickle) and
-        the fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``.
+    :param params: the setting's other entries. OPTIONS takes ``serializer`` (default pickle),
+        the fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``, and those
+        of :class:`~kt_cache.cache.FailurePolicy` such as ``ignore_errors``.
     :raises ImproperlyConfigured: if one of them is not understood.
     """
 
@@ -155,12 +157,15 @@ class KyotoTycoonCache(BaseCache):
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> list[Any]:
-        """Store many values in one round trip; return the keys that failed, which is none."""
+        """Store many values in one round trip; return the keys that failed.
+
+        That is none, or all if errors are ignored.
+        """
         try:
-            self._cache.set_many(data, self._seconds(timeout), version)
+            stored = self._cache.set_many(data, self._seconds(timeout), version)
         except EncodeError as error:
             raise _original(error) from None
-        return []
+        return [] if stored else list(data)
 
     async def aset_many(
         self,
@@ -170,10 +175,10 @@ class KyotoTycoonCache(BaseCache):
     ) -> list[Any]:
         """See :meth:`set_many`."""
         try:
-            await self._cache.aset_many(data, self._seconds(timeout), version)
+            stored = await self._cache.aset_many(data, self._seconds(timeout), version)
         except EncodeError as error:
             raise _original(error) from None
-        return []
+        return [] if stored else list(data)
 
     def add(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -192,6 +197,45 @@ class KyotoTycoonCache(BaseCache):
             return await self._cache.aadd(key, value, self._seconds(timeout), version)
         except EncodeError as error:
             raise _original(error) from None
+
+    def get_or_set(
+        self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> Any:
+        """Return a value; where there is none, store ``default``, or what it returns if callable.
+
+        An ignored error leaves it unstored, and it is returned all the same.
+        """
+        value = self.get(key, self._missing_key, version)
+        if value is not self._missing_key:
+            return value
+        value = default() if callable(default) else default
+        try:
+            self.add(key, value, timeout, version)
+        except TransportError:
+            if not self._ignores_errors:
+                raise
+            return value
+        return self.get(key, value, version)  # somebody else's, if that came first
+
+    async def aget_or_set(
+        self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> Any:
+        """See :meth:`get_or_set`."""
+        value = await self.aget(key, self._missing_key, version)
+        if value is not self._missing_key:
+            return value
+        value = default() if callable(default) else default
+        try:
+            await self.aadd(key, value, timeout, version)
+        except TransportError:
+            if not self._ignores_errors:
+                raise
+            return value
+        return await self.aget(key, value, version)
+
+    @property
+    def _ignores_errors(self) -> bool:
+        return strict(self.store) is not self.store
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """Give a value a new timeout; return whether there is one."""

@@ -120,23 +120,22 @@ class KyotoTycoonCache(BaseCache):
         return self.cache.has(key)
 
     def set(self, key: str, value: Any, timeout: Timeout = None) -> bool:
-        """Store a value; return ``True``.
+        """Store a value; return whether it was, which is ``False`` for an ignored error only.
 
         :raises pickle.PickleError: if the value cannot be stored; the earlier one stays.
         """
         try:
-            self.cache.set(key, value, self._seconds(timeout))
+            return self.cache.set(key, value, self._seconds(timeout))
         except EncodeError as error:
             raise PicklingError(error.message, key=error.key) from error
-        return True
 
     def set_many(self, mapping: dict[str, Any], timeout: Timeout = None) -> list[Any]:
-        """Store many values in one round trip; return their keys."""
+        """Store many values in one round trip; return the keys of those stored, which is all."""
         try:
-            self.cache.set_many(mapping, self._seconds(timeout))
+            stored = self.cache.set_many(mapping, self._seconds(timeout))
         except EncodeError as error:
             raise PicklingError(error.message, key=error.key) from error
-        return list(mapping)
+        return list(mapping) if stored else []
 
     def add(self, key: str, value: Any, timeout: Timeout = None) -> bool:
         """Store a value atomically unless there is one; return whether it was stored."""

@@ -89,11 +89,11 @@ class KTCache:
         return self.backend.has(key)
 
     def set(self, key: str, value: Any, timeout: Timeout = None) -> bool:
-        """Store a value; return ``True``."""
+        """Store a value; return whether it was, which is ``False`` for an ignored error only."""
         return self.backend.set(key, value, timeout)
 
     def set_many(self, mapping: dict[str, Any], timeout: Timeout = None) -> list[Any]:
-        """Store many values in one round trip; return their keys."""
+        """Store many values in one round trip; return the keys of those stored, which is all."""
         return self.backend.set_many(mapping, timeout)
 
     def add(self, key: str, value: Any, timeout: Timeout = None) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kt_cache.cache import STORE_OPTIONS, open_store
+from kt_cache.cache import open_store
 from kt_cache.cache.kyoto import KyotoStore
+from kt_cache.cache.locations import POOL_OPTIONS
 from kt_cache.errors import ConfigError
 from kt_cache.transport import get_pool
 
@@ -88,8 +89,8 @@ class TestLocations:
 
 class TestOptions:
     def test_every_option_is_taken(self):
-        """Each option that is offered reaches the pool's configuration."""
-        for name in STORE_OPTIONS:
+        """Each option for the connections reaches the pool's configuration."""
+        for name in POOL_OPTIONS:
             store = open_store("localhost:1979", {name: 7})
             assert getattr(store.config, name) == 7
 
@@ -100,7 +101,7 @@ class TestOptions:
             ("conect_timeout", "did you mean 'connect_timeout'?"),
             ("maxsize", "did you mean 'max_size'?"),
             ("MAX_SIZE", "known are: "),
-            ("compress", "known are: call_timeout, connect_timeout"),
+            ("compress", "known are: breaker_reset, breaker_threshold, call_timeout"),
         ],
     )
     def test_unknown_option(self, option, hint):

@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 
-from kt_cache.cache import STORE_OPTIONS
+from kt_cache.cache.locations import POOL_OPTIONS
 from kt_cache.django import KyotoTycoonCache
 from kt_cache.errors import KTError
 from kt_cache.serializers import Serializer
@@ -68,8 +68,8 @@ class TestLocation:
 
 class TestOptions:
     def test_examples_are_complete(self):
-        """The options below are all that a store takes."""
-        assert set(EXAMPLES) == STORE_OPTIONS
+        """The options below are all that the connections have."""
+        assert set(EXAMPLES) == POOL_OPTIONS
 
     def test_all_are_taken(self, make_backend):
         """Each option reaches the connections, and the cache works with all of them set."""
@@ -85,7 +85,7 @@ class TestOptions:
             ("serialiser", "did you mean 'serializer'?"),
             ("read_timout", "did you mean 'read_timeout'?"),
             ("timeout", "did you mean '"),
-            ("MAX_ENTRIES", "known are: call_timeout, connect_timeout, max_idle,"),
+            ("MAX_ENTRIES", "known are: breaker_reset, breaker_threshold, call_timeout,"),
             ("CULL_FREQUENCY", "known are: "),
             ("db", "known are: "),
         ],

@@ -15,7 +15,7 @@ WRONG = {
     "no url": ({"url": ""}, "the location must be 'host:port'"),
     "another scheme": ({"url": "redis://localhost"}, "unknown scheme 'redis'"),
     "misspelt option": ({"read_timeot": 1}, "'read_timeot'; did you mean 'read_timeout'"),
-    "unknown option": ({"threshold": 500}, "unknown option 'threshold'; known are: call_timeout"),
+    "unknown option": ({"compress": 500}, "unknown option 'compress'; known are: breaker_reset"),
     "wrong option": ({"read_timeout": "soon"}, "read_timeout must be a positive number"),
     "wrong serializer": ({"serializer": "yaml"}, "unknown serializer 'yaml'; choose one of"),
     "fractional default": ({"default_timeout": 1.5}, "default_timeout must be whole seconds"),

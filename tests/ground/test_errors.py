@@ -92,7 +92,7 @@ def test_context_is_never_overwritten(cls: type[KTError]) -> None:
 @each_class
 def test_an_error_has_no_room_for_a_value(cls: type[KTError]) -> None:
     """No error takes a stored value, so none can leak one into a log."""
-    known = {"message", "host", "command", "key", "status", "connection_ok"}
+    known = {"message", "host", "command", "key", "status", "connection_ok", "retry_after"}
     assert set(inspect.signature(cls).parameters) <= known
 
 
@@ -100,7 +100,7 @@ def complete(cls: type[KTError]) -> KTError:
     """Return an error in which every attribute has a value that is not its default."""
     error = cls("it broke")
     error.add_context(host="h:1978", command="cas", key=b"k")
-    for name, value in {"status": 450, "connection_ok": True}.items():
+    for name, value in {"status": 450, "connection_ok": True, "retry_after": 2.5}.items():
         if hasattr(error, name):
             setattr(error, name, value)
     return error
