@@ -1,10 +1,10 @@
 """Floor 4: the cache, free of any framework, and the stores it can stand on."""
 
-from kt_cache.cache.base import KeyFunction, default_key
+from kt_cache.cache.base import KeyFunction, ReverseKeyFunction, default_key
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.core import Cache
 from kt_cache.cache.failure_policy import FailurePolicy
-from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store
+from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store, store_of
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
 
@@ -14,9 +14,11 @@ __all__ = [
     "Codec",
     "FailurePolicy",
     "KeyFunction",
+    "ReverseKeyFunction",
     "Store",
     "check_options",
     "default_key",
     "open_store",
+    "store_of",
     "strict",
 ]

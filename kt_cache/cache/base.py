@@ -11,11 +11,26 @@ from kt_cache.cache.store import Store
 from kt_cache.errors import DecodeError
 from kt_cache.serializers import encode_key
 
-__all__ = ["MISSING", "CacheBase", "KeyFunction", "default_key", "is_over"]
+__all__ = [
+    "MISSING",
+    "PROTECTED_PREFIX",
+    "CacheBase",
+    "KeyFunction",
+    "ReverseKeyFunction",
+    "default_key",
+    "is_over",
+]
 
 logger = logging.getLogger("kt_cache.cache")
 
 KeyFunction: TypeAlias = Callable[[Any, str, int], str]
+ReverseKeyFunction: TypeAlias = Callable[[str], Any]
+
+PROTECTED_PREFIX = b"kt-session-"
+"""Records under this prefix are not the cache's: it neither lists them nor clears them.
+
+It has no colon, so that no ``KEY_PREFIX:`` can be the beginning of it.
+"""
 
 MISSING: Any = object()
 """Stands for "no value" where ``None`` is one."""
@@ -40,6 +55,8 @@ class CacheBase:
     :param version: of keys where a call names none.
     :param key_function: makes the stored key from key, prefix and version; ``None`` for
         :func:`default_key`.
+    :param reverse_key: the way back, for listing keys that ``key_function`` made: a stored key ->
+        the caller's. For a key that is not one of its own it may raise ValueError or LookupError.
     :param check_key: called with every stored key; may warn or raise.
     """
 
@@ -51,6 +68,7 @@ class CacheBase:
         prefix: str = "",
         version: int = 1,
         key_function: KeyFunction | None = None,
+        reverse_key: ReverseKeyFunction | None = None,
         check_key: Callable[[str], None] | None = None,
     ) -> None:
         self.store = store
@@ -58,6 +76,7 @@ class CacheBase:
         self.prefix = prefix
         self.version = version
         self.key_function: KeyFunction = key_function or default_key
+        self.reverse_key = reverse_key
         self._check_key = check_key
 
     def make_key(self, key: Any, version: int | None = None) -> bytes:

@@ -6,23 +6,20 @@ from collections.abc import Iterable, Mapping
 from operator import index
 from typing import Any
 
-from kt_cache.cache.base import MISSING, CacheBase, default_key, is_over
+from kt_cache.cache.base import MISSING, PROTECTED_PREFIX, default_key, is_over
+from kt_cache.cache.changes import ChangeMethods
+from kt_cache.cache.listing import KeyMethods
 from kt_cache.cache.steps import Ask, Steps, arun, run
+from kt_cache.cache.times import TimeMethods
 from kt_cache.cache.tolerant import strict
 from kt_cache.serializers import encode_key
 
-__all__ = ["PROTECTED_PREFIX", "Cache"]
+__all__ = ["Cache"]
 
 _BATCH = 1000  # records that clear() removes per request, so that no request takes long
 
-PROTECTED_PREFIX = b"kt-session-"
-"""Records under this prefix are not the cache's; :meth:`Cache.clear` leaves them alone.
 
-It has no colon, so that no ``KEY_PREFIX:`` can be the beginning of it.
-"""
-
-
-class Cache(CacheBase):
+class Cache(TimeMethods, ChangeMethods, KeyMethods):
     """Stores any value under a key, for a time.
 
     A timeout is seconds, whole or not; ``None`` is for ever; zero and below means gone at once.
@@ -37,6 +34,7 @@ class Cache(CacheBase):
     :param version: of keys where a call names none.
     :param key_function: makes the stored key from key, prefix and version; ``None`` for
         :func:`default_key`.
+    :param reverse_key: the way back, for listing keys.
     :param check_key: called with every stored key; may warn or raise.
     """
 
@@ -140,24 +138,6 @@ class Cache(CacheBase):
         if is_over(timeout):
             return await strict(self.store).aget(raw) is None
         return await self.store.aadd(raw, payload, timeout)
-
-    def touch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
-        """Give a value a new timeout.
-
-        :return: whether there is one.
-        """
-        raw = self.make_key(key, version)
-        if is_over(timeout):
-            # The engine may hold a record past its time, which its remove would count.
-            return self.store.get(raw) is not None and self.store.remove(raw)
-        return self.store.touch(raw, timeout)
-
-    async def atouch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
-        """See :meth:`touch`."""
-        raw = self.make_key(key, version)
-        if is_over(timeout):
-            return await self.store.aget(raw) is not None and await self.store.aremove(raw)
-        return await self.store.atouch(raw, timeout)
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int | None:
         """Add to a stored ``int`` atomically; its timeout stays.

@@ -17,13 +17,14 @@ from struct import Struct
 
 from kt_cache.cache.codec import is_counter
 from kt_cache.errors import ConfigError
-from kt_cache.protocol.expiry import NEVER_GIVEN
+from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN
 
-__all__ = ["is_past", "relative_xt", "unwrap", "wrap"]
+__all__ = ["is_past", "relative_xt", "time_left", "unwrap", "wrap"]
 
 _MARK = b"\x01"
 _HEAD = Struct(">cd")
 _TOLERANCE = 2.0  # seconds by which deadline, record and reader may disagree
+_OVERDUE = 1.0  # seconds in which the server ends a record that nobody but it may end
 
 
 def wrap(payload: bytes, deadline: float | None) -> bytes:
@@ -57,6 +58,24 @@ def is_past(deadline: float | None, stored: int, now: float) -> bool:
     if deadline is None or now < deadline:
         return False
     return abs(deadline - stored) <= _TOLERANCE and now <= stored + _TOLERANCE
+
+
+def time_left(deadline: float | None, stored: int, now: float) -> float:
+    """Return the seconds after which a record that counts as there is gone, infinite for never.
+
+    Always above zero: a record that is there although its time is over ends very soon.
+
+    :param deadline: the record's, as unwrapped.
+    :param stored: the record's absolute xt.
+    :param now: the reader's clock.
+    """
+    if deadline is not None and abs(deadline - stored) <= _TOLERANCE:
+        left = deadline - now
+    elif stored >= NEVER:
+        return math.inf
+    else:
+        left = stored - now
+    return left if left > 0 else _OVERDUE
 
 
 def relative_xt(ttl: float | None) -> int:

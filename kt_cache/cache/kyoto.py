@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from kt_cache.cache import operations
-from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
+from kt_cache.cache.envelope import is_past, relative_xt, time_left, unwrap, wrap
 from kt_cache.client import KyotoTycoon, administration, bulk_procedures, procedures, records
 from kt_cache.client.aio_executor import AsyncExecutor
 from kt_cache.client.command import Command
@@ -60,6 +60,14 @@ class KyotoStore:
         """See :meth:`get_many`."""
         return self._live_payloads(await self._async_executor.run(self._read(keys))) if keys else {}
 
+    def get_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
+        """Return a payload and the seconds it has left. One round trip."""
+        return self._payload_and_ttl(self._executor.run(records.get(self.db, key)))
+
+    async def aget_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
+        """See :meth:`get_with_ttl`."""
+        return self._payload_and_ttl(await self._async_executor.run(records.get(self.db, key)))
+
     def keys(self, prefix: bytes) -> list[bytes]:
         """List the keys that begin with a prefix, in one round trip.
 
@@ -70,6 +78,21 @@ class KyotoStore:
     async def akeys(self, prefix: bytes) -> list[bytes]:
         """See :meth:`keys`."""
         return await self._async_executor.run(bulk_procedures.match_prefix(self.db, prefix))
+
+    def page(
+        self, prefix: bytes, after: bytes | None, limit: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """List some of the keys that begin with a prefix. One round trip, the first one to three.
+
+        An unordered database lists all of them at once.
+        """
+        return self._executor.drive(operations.page(self.db, prefix, after, limit))
+
+    async def apage(
+        self, prefix: bytes, after: bytes | None, limit: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """See :meth:`page`."""
+        return await self._async_executor.drive(operations.page(self.db, prefix, after, limit))
 
     # ------------------------------------------------------------ writing
 
@@ -130,6 +153,16 @@ class KyotoStore:
 
     # ------------------------------------------------------------ removing
 
+    def pop(self, key: bytes) -> bytes | None:
+        """Remove a record and return its payload. One round trip."""
+        found = self._executor.run(procedures.take(self.db, key))
+        return None if found is None else self._live_payload(*found)
+
+    async def apop(self, key: bytes) -> bytes | None:
+        """See :meth:`pop`."""
+        found = await self._async_executor.run(procedures.take(self.db, key))
+        return None if found is None else self._live_payload(*found)
+
     def remove(self, key: bytes) -> bool:
         """Remove a record. One round trip."""
         return bool(self._executor.run(records.remove(self.db, key)))
@@ -189,6 +222,16 @@ class KyotoStore:
         if deadline is not None and is_past(deadline, stored, self._clock()):
             return None
         return payload
+
+    def _payload_and_ttl(self, found: tuple[bytes, int] | None) -> tuple[bytes, float] | None:
+        if found is None:
+            return None
+        record, stored = found
+        payload, deadline = unwrap(record)
+        now = self._clock()
+        if is_past(deadline, stored, now):
+            return None
+        return payload, time_left(deadline, stored, now)
 
     def _live_payloads(self, found: list[Found]) -> dict[bytes, bytes]:
         payloads = {}

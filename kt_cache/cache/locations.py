@@ -13,10 +13,11 @@ from kt_cache.cache.failure_policy import FAILURE_OPTIONS, FailurePolicy
 from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import protect
+from kt_cache.client import KyotoTycoon
 from kt_cache.errors import ConfigError
 from kt_cache.transport import PoolConfig
 
-__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "check_options", "open_store"]
+__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "check_options", "open_store", "store_of"]
 
 _DEFAULT_PORT = 1978
 _LAST_DATABASE = 65535
@@ -70,6 +71,21 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
             f"known are: {', '.join(sorted(_OPENERS))}"
         )
     return protect(opener(parts, options), policy)
+
+
+def store_of(client: KyotoTycoon, options: Mapping[str, Any] | None = None) -> Store:
+    """Return the store at the server and database of a ready-made client, on its connections.
+
+    :param options: those of :class:`~kt_cache.cache.failure_policy.FailurePolicy`.
+    :raises ConfigError: if it is not a client, or an option is not understood.
+    """
+    if not isinstance(client, KyotoTycoon):
+        raise ConfigError(f"client must be a kt_cache.KyotoTycoon, not {client!r}")
+    policy, options = FailurePolicy.taken_from(options or {})
+    for name in POOL_OPTIONS.intersection(options):
+        raise ConfigError(f"the client was made with a {name!r} of its own; remove this option")
+    check_options(options, FAILURE_OPTIONS)
+    return protect(KyotoStore(client.config, db=client.default_db), policy)
 
 
 def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:

@@ -1,6 +1,6 @@
-"""The cache's atomic operations on a Kyoto Tycoon server that has no script of ours.
+"""The cache's operations of several commands on a Kyoto Tycoon server that has no script of ours.
 
-Each is a few commands around one ``cas``; whoever loses a race starts again.
+Those that change a record are a few commands around one ``cas``; whoever loses a race starts again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from itertools import count
 
 from kt_cache.cache.codec import read_counter, write_counter
 from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
-from kt_cache.client import procedures, records
+from kt_cache.client import administration, bulk_procedures, key_pages, procedures, records
 from kt_cache.client.operation import Operation, Pause
 from kt_cache.protocol.expiry import keep_expiry
 
-__all__ = ["add", "increment", "touch"]
+__all__ = ["add", "increment", "page", "touch"]
 
 Clock = Callable[[], float]
 
@@ -76,3 +76,28 @@ def touch(db: int, key: bytes, ttl: float | None, clock: Clock) -> Operation[boo
             return True
         yield Pause(lost)
     raise AssertionError  # pragma: no cover
+
+
+def page(
+    db: int, prefix: bytes, after: bytes | None, limit: int
+) -> Operation[tuple[list[bytes], bytes | None]]:
+    """List some of the keys that begin with a prefix, and tell where to go on.
+
+    Only an ordered database has a place to go on from. Another one has to look at all its records
+    to list a part of them, so it is asked for everything at once.
+
+    :param after: where the last page said to go on; ``None`` to begin.
+    :param limit: most keys that an ordered database is asked for.
+    :return: the keys, and where to go on, ``None`` at the end.
+    """
+    if after is not None:
+        count = min(limit, key_pages.MOST_KEYS)
+        listed = yield key_pages.keys_from(db, after + b"\0", count)
+        keys = [key for key in listed if key.startswith(prefix)]
+        return keys, keys[-1] if len(keys) == count else None
+    keys = yield bulk_procedures.match_prefix(db, prefix, limit)
+    if len(keys) < limit:
+        return keys, None
+    if key_pages.is_ordered((yield administration.status(db))):
+        return keys, keys[-1]
+    return (yield bulk_procedures.match_prefix(db, prefix)), None

@@ -20,7 +20,7 @@ class Store(Protocol):
     """One engine: bytes in, bytes out, times to live in seconds.
 
     Keys and payloads are any bytes. A time to live is positive, or ``None`` for one that never
-    ends. When it is over the record is missing for get, get_many, add, touch and incr; replace and
+    ends. When it is over the record is missing for the gets, pop, add, touch and incr; replace and
     the removals go by what the engine still holds, which may be a moment longer, and so do
     counters. All methods raise ``KTError`` for a failure of the engine; a missing record is never
     an exception.
@@ -41,6 +41,12 @@ class Store(Protocol):
 
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the payloads found."""
+
+    def get_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
+        """Return a payload and the seconds it has left, infinite for one that never ends.
+
+        What is found has more than zero left.
+        """
 
     def set(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """Store a payload; ``False`` says that it is not stored and the error ignored."""
@@ -67,6 +73,9 @@ class Store(Protocol):
         :raises DecodeError: if the payload is not a counter.
         """
 
+    def pop(self, key: bytes) -> bytes | None:
+        """Remove a record atomically and return its payload, or ``None`` if there was none."""
+
     def remove(self, key: bytes) -> bool:
         """Remove a record; whether there was one."""
 
@@ -76,6 +85,19 @@ class Store(Protocol):
     def keys(self, prefix: bytes) -> list[bytes]:
         """List the keys that begin with a prefix, expired ones perhaps included."""
 
+    def page(
+        self, prefix: bytes, after: bytes | None, limit: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """List some of the keys that begin with a prefix, expired ones perhaps included.
+
+        Records that are there all the time are listed once; of those that come or go meanwhile it
+        is not said. Nothing is held between two pages.
+
+        :param after: where the last page said to go on; ``None`` to begin.
+        :param limit: most keys to list, if the engine can list a part of them.
+        :return: the keys, and where to go on; ``None`` at the end.
+        """
+
     def flush(self) -> None:
         """Remove every record of the engine's database."""
 
@@ -84,6 +106,9 @@ class Store(Protocol):
 
     async def aget_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """See :meth:`get_many`."""
+
+    async def aget_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
+        """See :meth:`get_with_ttl`."""
 
     async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """See :meth:`set`."""
@@ -103,6 +128,9 @@ class Store(Protocol):
     async def aincr(self, key: bytes, delta: int) -> int | None:
         """See :meth:`incr`."""
 
+    async def apop(self, key: bytes) -> bytes | None:
+        """See :meth:`pop`."""
+
     async def aremove(self, key: bytes) -> bool:
         """See :meth:`remove`."""
 
@@ -111,6 +139,11 @@ class Store(Protocol):
 
     async def akeys(self, prefix: bytes) -> list[bytes]:
         """See :meth:`keys`."""
+
+    async def apage(
+        self, prefix: bytes, after: bytes | None, limit: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """See :meth:`page`."""
 
     async def aflush(self) -> None:
         """See :meth:`flush`."""

@@ -18,12 +18,15 @@ T = TypeVar("T")
 NEUTRAL: Mapping[str, Callable[[], Any]] = {
     "get": NoneType,
     "get_many": dict,
+    "get_with_ttl": NoneType,
     "set": bool,
     "set_many": bool,
     "touch": bool,
+    "pop": NoneType,
     "remove": bool,
     "remove_many": int,
     "keys": list,
+    "page": lambda: ([], None),
 }
 """Method of a store -> what makes the value it gives when its failure is ignored.
 
@@ -123,6 +126,14 @@ class TolerantStore:
         """See :meth:`get_many`."""
         return await self._arun("get_many", self._store.aget_many, keys) if keys else {}
 
+    def get_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
+        """Return a payload and the seconds it has left."""
+        return self._run("get_with_ttl", self._store.get_with_ttl, key)
+
+    async def aget_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
+        """See :meth:`get_with_ttl`."""
+        return await self._arun("get_with_ttl", self._store.aget_with_ttl, key)
+
     def set(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """Store a payload."""
         return self._run("set", self._store.set, key, payload, ttl)
@@ -175,6 +186,14 @@ class TolerantStore:
         """See :meth:`incr`."""
         return await self._arun("incr", self._store.aincr, key, delta)
 
+    def pop(self, key: bytes) -> bytes | None:
+        """Remove a record and return its payload."""
+        return self._run("pop", self._store.pop, key)
+
+    async def apop(self, key: bytes) -> bytes | None:
+        """See :meth:`pop`."""
+        return await self._arun("pop", self._store.apop, key)
+
     def remove(self, key: bytes) -> bool:
         """Remove a record."""
         return self._run("remove", self._store.remove, key)
@@ -198,6 +217,18 @@ class TolerantStore:
     async def akeys(self, prefix: bytes) -> list[bytes]:
         """See :meth:`keys`."""
         return await self._arun("keys", self._store.akeys, prefix)
+
+    def page(
+        self, prefix: bytes, after: bytes | None, limit: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """List some of the keys that begin with a prefix."""
+        return self._run("page", self._store.page, prefix, after, limit)
+
+    async def apage(
+        self, prefix: bytes, after: bytes | None, limit: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """See :meth:`page`."""
+        return await self._arun("page", self._store.apage, prefix, after, limit)
 
     def flush(self) -> None:
         """Remove every record."""

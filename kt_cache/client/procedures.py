@@ -15,6 +15,7 @@ from kt_cache.client.call import (
 )
 from kt_cache.client.command import Command
 from kt_cache.errors import ConfigError, ServerError
+from kt_cache.protocol.expiry import NEVER
 from kt_cache.protocol.rpc import RpcReply
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "replace",
     "seize",
     "set_one",
+    "take",
 ]
 
 
@@ -52,7 +54,13 @@ def _real(reply: RpcReply) -> float:
         raise ServerError("'num' is not a number", status=reply.status) from None
 
 
+def _record(reply: RpcReply) -> tuple[bytes, int]:
+    xt = number(reply, b"xt") if reply.output(b"xt") else NEVER
+    return _value(reply), xt
+
+
 _value_if_any = optional(_value)
+_record_if_any = optional(_record)
 _size_if_any = optional(_size)
 
 
@@ -84,6 +92,9 @@ check = Procedure("check", read=_size_if_any, repeatable=True)
 
 seize = Procedure("seize", read=_value_if_any)
 """``seize(where, key)`` removes a record: the value it had, or ``None`` if it is missing."""
+
+take = Procedure("seize", read=_record_if_any)
+"""``take(where, key)`` removes a record: ``(value, absolute xt)``, or ``None`` if it is missing."""
 
 _increment = Procedure("increment", "num#", "xt#", read=number)
 _increment_from = Procedure("increment", "num#", "orig", "xt#", read=number)

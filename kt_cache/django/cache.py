@@ -10,32 +10,26 @@ from django.core.cache.backends.base import (
     DEFAULT_TIMEOUT,
     MEMCACHE_MAX_KEY_LENGTH,
     BaseCache,
-    default_key_func,
 )
 from django.core.exceptions import ImproperlyConfigured
 
-from kt_cache.cache import (
-    STORE_OPTIONS,
-    Cache,
-    Codec,
-    KeyFunction,
-    Store,
-    check_options,
-    default_key,
-    open_store,
-    strict,
+from kt_cache.cache import Cache, Codec, KeyFunction, Store, strict
+from kt_cache.django.extras import ExtraMethods, not_found, original
+from kt_cache.django.options import (
+    checked_options,
+    key_function,
+    reverse_key_function,
+    store_at,
 )
 from kt_cache.errors import ConfigError, DecodeError, EncodeError, TransportError
 from kt_cache.serializers import KT_PICKLE
 
 __all__ = ["KyotoTycoonCache"]
 
-_OPTIONS = STORE_OPTIONS | {"serializer"}
-
 _not_portable = re.compile(r"[\x00-\x20\x7f]").search
 
 
-class KyotoTycoonCache(BaseCache):
+class KyotoTycoonCache(ExtraMethods, BaseCache):
     """Django's cache API, to the letter, on a Kyoto Tycoon server.
 
     The object is a thin handle: connections belong to a pool of the process that all threads and
@@ -45,22 +39,23 @@ class KyotoTycoonCache(BaseCache):
     :param location: LOCATION of the setting: ``host:port`` or ``kt://host:port/db``.
     :param params: the setting's other entries. OPTIONS takes ``serializer`` (default pickle),
         the fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``, and those
-        of :class:`~kt_cache.cache.FailurePolicy` such as ``ignore_errors``.
+        of :class:`~kt_cache.cache.FailurePolicy` such as ``ignore_errors``; or a ``client``, an
+        object or where to import it from, instead of the location and ``PoolConfig``'s fields.
     :raises ImproperlyConfigured: if one of them is not understood.
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        options = dict(params.get("OPTIONS", {}))
         try:
-            check_options(options, _OPTIONS)
+            options = checked_options(params.get("OPTIONS", {}))
+            super().__init__(params)
             codec = Codec(options.pop("serializer", KT_PICKLE))
             self._cache = Cache(
-                open_store(location, options),
+                store_at(location, options),
                 codec,
                 prefix=self.key_prefix,
                 version=self.version,
-                key_function=_key_function(self.key_func),
+                key_function=key_function(self.key_func),
+                reverse_key=reverse_key_function(params.get("REVERSE_KEY_FUNCTION")),
                 check_key=self._key_check(),
             )
         except ConfigError as error:
@@ -88,7 +83,7 @@ class KyotoTycoonCache(BaseCache):
     def key_func(self, function: KeyFunction) -> None:
         self._key_func = function
         if hasattr(self, "_cache"):
-            self._cache.key_function = _key_function(function)
+            self._cache.key_function = key_function(function)
 
     def _key_check(self) -> Callable[[str], None]:
         """Return what warns of keys that would fail on memcached, as Django's contract asks."""
@@ -133,23 +128,51 @@ class KyotoTycoonCache(BaseCache):
 
     # ------------------------------------------------------------ writing
 
-    def set(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> None:
-        """Store a value; ``timeout`` is seconds, ``None`` for ever, gone at once from 0 down."""
+    def set(  # type: ignore[override]  # with nx or xx there is something to return
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+    ) -> bool | None:
+        """Store a value; ``timeout`` is seconds, ``None`` for ever, gone at once from 0 down.
+
+        :param nx: only if there is none, as :meth:`add`.
+        :param xx: only if there is one, as :meth:`replace`.
+        :return: with either of them, whether it was stored.
+        :raises ValueError: if both are asked for.
+        """
+        if nx or xx:
+            method = self.replace if _only_present(nx, xx) else self.add
+            return method(key, value, timeout, version)
         try:
             self._cache.set(key, value, self._seconds(timeout), version)
         except EncodeError as error:
-            raise _original(error) from None
+            raise original(error) from None
+        return None
 
-    async def aset(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> None:
+    async def aset(  # type: ignore[override]
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+    ) -> bool | None:
         """See :meth:`set`."""
+        if nx or xx:
+            method = self.areplace if _only_present(nx, xx) else self.aadd
+            return await method(key, value, timeout, version)
         try:
             await self._cache.aset(key, value, self._seconds(timeout), version)
         except EncodeError as error:
-            raise _original(error) from None
+            raise original(error) from None
+        return None
 
     def set_many(
         self,
@@ -164,7 +187,7 @@ class KyotoTycoonCache(BaseCache):
         try:
             stored = self._cache.set_many(data, self._seconds(timeout), version)
         except EncodeError as error:
-            raise _original(error) from None
+            raise original(error) from None
         return [] if stored else list(data)
 
     async def aset_many(
@@ -177,7 +200,7 @@ class KyotoTycoonCache(BaseCache):
         try:
             stored = await self._cache.aset_many(data, self._seconds(timeout), version)
         except EncodeError as error:
-            raise _original(error) from None
+            raise original(error) from None
         return [] if stored else list(data)
 
     def add(
@@ -187,7 +210,7 @@ class KyotoTycoonCache(BaseCache):
         try:
             return self._cache.add(key, value, self._seconds(timeout), version)
         except EncodeError as error:
-            raise _original(error) from None
+            raise original(error) from None
 
     async def aadd(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -196,7 +219,7 @@ class KyotoTycoonCache(BaseCache):
         try:
             return await self._cache.aadd(key, value, self._seconds(timeout), version)
         except EncodeError as error:
-            raise _original(error) from None
+            raise original(error) from None
 
     def get_or_set(
         self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -307,19 +330,15 @@ class KyotoTycoonCache(BaseCache):
         """Do nothing, at once: connections outlive requests."""
 
 
-def _key_function(function: KeyFunction) -> KeyFunction:
-    """Return Django's default function as ours, which :meth:`Cache.clear` knows."""
-    return default_key if function is default_key_func else function
-
-
-def _original(error: EncodeError) -> BaseException:
-    """Return what Django's own backends raise for a value that cannot be stored."""
-    return error.__cause__ or error
+def _only_present(nx: bool, xx: bool) -> bool:
+    if nx and xx:
+        raise ValueError("nx and xx exclude each other: a value is there or not")
+    return xx
 
 
 def _found(key: Any, number: int | None) -> int:
     if number is None:
-        raise ValueError(f"Key '{key}' not found")
+        raise not_found(key)
     return number
 
 

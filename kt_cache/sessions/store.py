@@ -6,8 +6,8 @@ import hashlib
 import logging
 from typing import Any
 
+from kt_cache.cache.base import PROTECTED_PREFIX
 from kt_cache.cache.codec import Codec
-from kt_cache.cache.core import PROTECTED_PREFIX
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
 from kt_cache.errors import DecodeError

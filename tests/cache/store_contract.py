@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -60,6 +61,12 @@ class StoreContract:
         assert store.incr(key, 1) == 3
         assert store.touch(key, 60)
         assert store.keys(b"") == [key]
+        assert store.page(key, None, 1)[0] == [key]
+        payload, left = store.get_with_ttl(key)
+        assert payload == b"3"
+        assert 50 < left <= 60
+        assert store.pop(key) == b"3"
+        assert store.add(key, b"4", 60)
         assert store.remove(key)
         assert store.add(key, b"x", 60)
         assert store.remove_many([key]) == 1
@@ -103,7 +110,10 @@ class StoreContract:
         assert store.incr(b"k", 1) is None
         assert store.remove(b"k") is False
         assert store.remove_many([b"k", b"l"]) == 0
+        assert store.get_with_ttl(b"k") is None
+        assert store.pop(b"k") is None
         assert store.keys(b"") == []
+        assert store.page(b"", None, 10) == ([], None)
         assert store.get(b"k") is None  # none of these made one
 
     def test_nothing_to_do(self, store):
@@ -192,6 +202,65 @@ class StoreContract:
         assert store.keys(b"a:1") == [b"a:1"]
         assert store.keys(b"c") == []
 
+    @pytest.mark.parametrize("limit", [1, 7, 50, 51, 1000])
+    def test_pages(self, store, limit):
+        """Pages, one after the other, list every key of a prefix once, and no others."""
+        names = {b"a:%d" % number for number in range(50)} | {b"a:\xff\xff", b"a:", b"a:\x00"}
+        store.set_many(dict.fromkeys(names | {b"a", b"a;", b"a9", b"b:1"}, b"v"), 60)
+        listed, after = store.page(b"a:", None, limit)
+        while after is not None:
+            page, after = store.page(b"a:", after, limit)
+            listed += page
+        assert len(listed) == len(names)
+        assert set(listed) == names
+
+    def test_pages_of_what_changes(self, store):
+        """What is there all the time is listed once, whatever comes and goes meanwhile."""
+        names = {b"k%03d" % number for number in range(100)}
+        store.set_many(dict.fromkeys(names, b"v"), 60)
+        listed, after = store.page(b"k", None, 10)
+        listed = list(listed)
+        store.remove_many([*names][::2])
+        store.set_many(dict.fromkeys([b"k%03d+" % number for number in range(100)], b"v"), 60)
+        while after is not None:
+            store.remove(after)
+            page, after = store.page(b"k", after, 10)
+            listed += page
+        assert len(listed) == len(set(listed))
+        assert set(listed) >= names & set(store.keys(b""))
+
+    def test_pop(self, store):
+        """Pop removes a record and returns what it was."""
+        store.set(b"k", b"v", None)
+        assert store.pop(b"k") == b"v"
+        assert store.get(b"k") is None
+        assert store.pop(b"k") is None
+
+    def test_one_pop_wins(self, store):
+        """Of many who pop the same record at the same moment exactly one gets it."""
+        for number in range(20):
+            key = b"race-%d" % number
+            store.set(key, b"v", 60)
+            results = run_threads(8, lambda me, key=key: store.pop(key))
+            assert sorted(results, key=str) == [None] * 7 + [b"v"]
+
+    @pytest.mark.parametrize("payload", [b"v", b"5", b"", b"\x01"])
+    @pytest.mark.parametrize("ttl", [9.5, 1000, None])
+    def test_get_with_ttl(self, store, payload, ttl):
+        """The time left is what it was stored with, less the time that went by; never nothing."""
+        before = time.monotonic()
+        store.set(b"k", payload, ttl)
+        after = time.monotonic()
+        found = store.get_with_ttl(b"k")
+        now = time.monotonic()
+        assert found[0] == payload
+        if ttl is None:
+            assert found[1] == math.inf
+            return
+        # Records without a deadline of their own have whole seconds.
+        slack = 1.0 if payload == b"5" else 0.01
+        assert ttl - (now - before) - slack < found[1] <= ttl - (now - after) + slack
+
     def test_flush(self, store):
         """Flush removes everything."""
         store.set_many({b"a": b"1", b"kt-session-x": b"2"}, None)
@@ -203,11 +272,13 @@ class StoreContract:
 
     def test_missing_when_its_time_is_over(self, store):
         """From the moment its time is over a record is missing for each method that looks."""
-        names = [b"get", b"add", b"touch", b"never", b"incr"]
+        names = [b"get", b"add", b"touch", b"never", b"incr", b"pop"]
         store.set_many(dict.fromkeys(names, b"v"), 0.3)
         time.sleep(0.35)
         assert store.get(b"get") is None
         assert store.get_many(names) == {}
+        assert store.get_with_ttl(b"get") is None
+        assert store.pop(b"pop") is None
         assert store.touch(b"touch", 60) is False
         assert store.touch(b"never", None) is False
         assert store.incr(b"incr", 1) is None

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from kt_cache.cache import Cache, Codec
-from kt_cache.cache.core import PROTECTED_PREFIX
+from kt_cache.cache.base import PROTECTED_PREFIX
 from kt_cache.sessions import SessionStore
 from tests.support.recording import read_request
 

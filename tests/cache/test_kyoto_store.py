@@ -29,7 +29,7 @@ class TestKyotoStoreOnEventLoops(StoreContract):
         for kind in (Store, KyotoStore):
             names = [name for name, it in vars(kind).items() if inspect.isfunction(it)]
             blocking = [name for name in names if name[0] not in "_a" or name == "add"]
-            assert len(blocking) == 12
+            assert len(blocking) == 15
             for name in blocking:
                 twin = getattr(kind, "a" + name)
                 assert inspect.iscoroutinefunction(twin)
@@ -42,7 +42,7 @@ class TestKyotoStore(StoreContract):
     def test_is_a_store(self, store):
         """It has every method and property of the Store interface."""
         names = [name for name in vars(Store) if not name.startswith("_")]
-        assert len(names) >= 13
+        assert len(names) >= 16
         assert all(hasattr(store, name) for name in names)
 
     def test_client_sees_the_same_records(self, store):
@@ -68,6 +68,9 @@ class TestKyotoStore(StoreContract):
             lambda: elsewhere.add(b"k", b"v", 60),
             lambda: elsewhere.replace(b"k", b"v", 60),
             lambda: elsewhere.keys(b""),
+            lambda: elsewhere.pop(b"k"),
+            lambda: elsewhere.page(b"", None, 10),
+            lambda: elsewhere.page(b"", b"k", 10),
             elsewhere.flush,
         ]:
             with pytest.raises(NoSuchDatabase):
@@ -88,6 +91,9 @@ class TestKyotoStore(StoreContract):
             lambda: store.remove(b"k"),
             lambda: store.remove_many([b"k"]),
             lambda: store.keys(b""),
+            lambda: store.get_with_ttl(b"k"),
+            lambda: store.pop(b"k"),
+            lambda: store.page(b"", None, 10),
             store.flush,
         ]:
             with pytest.raises(KTError, match=r"127\.0\.0\.1:9"):

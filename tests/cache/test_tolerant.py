@@ -38,15 +38,18 @@ from tests.support.threads import run_threads
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "get": (b"k",),
     "get_many": ([b"k", b"l"],),
+    "get_with_ttl": (b"k",),
     "set": (b"k", b"v", 60),
     "set_many": ({b"k": b"v"}, 60),
     "add": (b"k", b"v", 60),
     "replace": (b"k", b"v", 60),
     "touch": (b"k", 60),
     "incr": (b"k", 1),
+    "pop": (b"k",),
     "remove": (b"k",),
     "remove_many": ([b"k", b"l"],),
     "keys": (b"",),
+    "page": (b"", None, 10),
     "flush": (),
 }
 """Every method of a store, and arguments for it."""
@@ -54,12 +57,15 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 GIVES = {
     "get": None,
     "get_many": {},
+    "get_with_ttl": None,
     "set": False,
     "set_many": False,
     "touch": False,
+    "pop": None,
     "remove": False,
     "remove_many": 0,
     "keys": [],
+    "page": ([], None),
 }
 """What the methods give whose failure may be ignored."""
 
@@ -184,7 +190,7 @@ class TestTable:
         answers = []
         for store in (plain, tolerant):
             kt.clear()
-            plain.set(b"k", b"1", 60)
+            plain.set(b"k", b"1", None)
             answers.append((call(store, method, way), plain.get(b"k"), plain.keys(b"")))
         assert answers[0] == answers[1]
 

@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 
+from kt_cache import KyotoTycoon
 from kt_cache.cache.locations import POOL_OPTIONS
 from kt_cache.django import KyotoTycoonCache
 from kt_cache.errors import KTError
@@ -136,6 +137,62 @@ class TestOptions:
         backend = caches["default"]
         with pytest.raises(KTError, match=r"127\.0\.0\.1:9"):
             backend.get("k")
+
+    @pytest.mark.parametrize("options", [None, "serializer", ["serializer"], 5])
+    def test_not_a_dictionary(self, make_backend, options):
+        """OPTIONS that are no dictionary are ImproperlyConfigured."""
+        with pytest.raises(ImproperlyConfigured, match="OPTIONS must be a dictionary"):
+            make_backend(OPTIONS=options)
+
+
+CLIENT = KyotoTycoon("127.0.0.1", 19, default_db=3)
+
+
+class TestClient:
+    """A ready-made client instead of a location."""
+
+    @pytest.fixture
+    def client(self, location):
+        host, port = location.split(":")
+        return KyotoTycoon(host, int(port), timeout=3)
+
+    def test_its_connections_are_used(self, client):
+        """The cache works through the client's pool, and on its database."""
+        backend = KyotoTycoonCache("", {"OPTIONS": {"client": client, "serializer": "json"}})
+        backend.set("k", (1, 2))
+        assert backend.get("k") == [1, 2]
+        assert get_pool(backend.store.config) is get_pool(client.config)
+        assert client.get_bytes(backend.make_key("k")) is not None
+        assert backend.get_client().config is client.config
+
+    @pytest.mark.parametrize("given", [CLIENT, "tests.django.test_options.CLIENT"])
+    def test_object_and_path(self, given):
+        """It is an object, or where to import it from."""
+        backend = KyotoTycoonCache("", {"OPTIONS": {"client": given}})
+        assert backend.store.config == CLIENT.config
+        assert backend.client.default_db == 3
+
+    def test_errors_can_be_ignored(self):
+        """What is to happen when the server fails can be said beside it."""
+        backend = KyotoTycoonCache("", {"OPTIONS": {"client": CLIENT, "ignore_errors": True}})
+        assert backend.get("k", "default") == "default"
+
+    @pytest.mark.parametrize(
+        ("location", "options", "problem"),
+        [
+            ("127.0.0.1:1978", {"client": CLIENT}, "remove LOCATION"),
+            ("", {"client": CLIENT, "read_timeout": 1}, "a 'read_timeout' of its own; remove"),
+            ("", {"client": object()}, "client must be a kt_cache.KyotoTycoon, not <object"),
+            ("", {"client": None}, "client must be a kt_cache.KyotoTycoon, not None"),
+            ("", {"client": "tests.django.nothing.CLIENT"}, "client: No module named"),
+            ("", {"client": "tests.django.test_options.NOTHING"}, "client: Module .* does not"),
+            ("", {"client": "CLIENT"}, "client: CLIENT doesn't look like a module path"),
+        ],
+    )
+    def test_mistakes(self, location, options, problem):
+        """What says two things, or is no client, is ImproperlyConfigured."""
+        with pytest.raises(ImproperlyConfigured, match=problem):
+            KyotoTycoonCache(location, {"OPTIONS": options})
 
 
 class TestSharedConnections:

@@ -100,11 +100,32 @@ def test_nothing_ignored_by_default(dead_port, name, way):
 
 
 @each_way
-def test_in_operator_and_versions(lost, way):
-    """What Django builds on these calls misses, too."""
+def test_calls_beyond_djangos(lost, way):
+    """What only reads, pops or gives another time misses, too."""
     assert "k" not in lost
-    with pytest.raises(ValueError, match="not found"):
-        call(lost, "incr_version", ("k",), way)
+    for name, args, given in [
+        ("ttl", ("k",), 0),
+        ("expire", ("k", 5), False),
+        ("expire_at", ("k", 10**10), False),
+        ("persist", ("k",), False),
+        ("pop", ("k", "default"), "default"),
+        ("keys", (), []),
+    ]:
+        assert call(lost, name, args, way) == given
+
+
+@each_way
+def test_calls_beyond_djangos_that_raise(lost, way):
+    """What callers go by the answer of is never pretended."""
+    for name, args in [
+        ("replace", ("k", 1)),
+        ("incr_version", ("k",)),
+        ("decr_version", ("k",)),
+        ("delete_pattern", ("*",)),
+        ("delete_prefix", ("",)),
+    ]:
+        with pytest.raises(TransportError):
+            call(lost, name, args, way)
 
 
 @each_way

@@ -8,7 +8,7 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 
 from kt_cache import KyotoTycoon
-from kt_cache.cache.core import PROTECTED_PREFIX
+from kt_cache.cache.base import PROTECTED_PREFIX
 from tests.flask.conftest import make_app
 
 

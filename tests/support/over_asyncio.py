@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import contextmanager
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 TIMEOUT = 60.0  # seconds for one call
+
+_END = object()
 
 
 class OverAsyncio:
@@ -24,15 +26,27 @@ class OverAsyncio:
         self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
-        coroutine_function = getattr(type(self._real), "a" + name, None)
-        if not iscoroutinefunction(coroutine_function):
-            return getattr(self._real, name)
+        function = getattr(type(self._real), "a" + name, None)
+        if isasyncgenfunction(function):
+            return lambda *args, **kwargs: self._iterate(function(self._real, *args, **kwargs))
+        if iscoroutinefunction(function):
+            return lambda *args, **kwargs: self._wait(function(self._real, *args, **kwargs))
+        return getattr(self._real, name)
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            coming = coroutine_function(self._real, *args, **kwargs)
-            return asyncio.run_coroutine_threadsafe(coming, self._loop).result(TIMEOUT)
+    def _wait(self, coming: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coming, self._loop).result(TIMEOUT)
 
-        return call
+    def _iterate(self, items: AsyncGenerator[Any, None]) -> Iterator[Any]:
+        async def step() -> Any:
+            async for item in items:
+                return item
+            return _END
+
+        try:
+            while (item := self._wait(step())) is not _END:
+                yield item
+        finally:
+            self._wait(items.aclose())
 
 
 @contextmanager
