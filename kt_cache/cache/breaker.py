@@ -51,7 +51,8 @@ class CircuitBreaker:
         """Failures in a row, up to now. Not 0 while the breaker is open."""
         self._clock = clock
         self._next_try: float | None = None  # when a call may be the probe; None: closed
-        self._lock = threading.Lock()
+        # The garbage collector may end an abandoned coroutine, and so its call, within any method.
+        self._lock = threading.RLock()
 
     @property
     def closed(self) -> bool:
@@ -111,14 +112,14 @@ class CircuitBreaker:
 
     def reset_after_fork(self) -> None:
         """Begin anew in a child process, without what the parent's threads were about."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.failures = 0
         self._next_try = None
         self.ticket += 1
 
     def _refusal(self, seconds: float) -> CircuitOpen:
         return CircuitOpen(
-            f"not sent: the server failed {self.failures} calls in a row; "
+            f"not sent: the server fails (calls in a row: {self.failures}); "
             f"it is tried again within {seconds:.1f} s",
             retry_after=seconds,
         )

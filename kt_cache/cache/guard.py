@@ -77,7 +77,7 @@ class Guard:
             self.breaker.ended(ticket)
         elif self.breaker.failed(ticket):
             logger.warning(
-                "%s failed %d calls in a row; no more are sent, but for one every %g s",
+                "%s fails (calls in a row: %d); no more are sent, but for one every %g s",
                 self.address,
                 self.breaker.failures,
                 self.breaker.reset,

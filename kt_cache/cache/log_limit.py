@@ -22,7 +22,7 @@ class LogLimit:
         self.interval = interval
         self._clock = clock
         self._kinds: dict[str, tuple[float, int]] = {}  # when the last line was; held back since
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may have something to log, too
 
     def take(self, kind: str) -> int | None:
         """Tell whether to log a line of a kind now.
@@ -41,5 +41,5 @@ class LogLimit:
 
     def reset_after_fork(self) -> None:
         """Begin anew in a child process, whatever the parent's threads were about."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kinds.clear()

@@ -33,6 +33,7 @@ from tests.support.aio import run_on
 from tests.support.clocks import Clock
 from tests.support.failing import dead_port, own
 from tests.support.peers import Peer, ScriptedServer, until
+from tests.support.programs import run_program
 from tests.support.threads import run_threads
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
@@ -291,7 +292,7 @@ class TestBreaker:
         for _ in range(3):
             with pytest.raises(ConnectError):
                 call(store, "get", way)
-        with pytest.raises(CircuitOpen, match="failed 3 calls in a row") as caught:
+        with pytest.raises(CircuitOpen, match="calls in a row: 3") as caught:
             call(store, "get", way)
         assert (caught.value.host, caught.value.command) == ("server:1", "get")
         assert caught.value.retry_after == 5
@@ -374,6 +375,46 @@ class TestBreaker:
         assert fault_proxy.connections - connections == 1
 
 
+AROUND_A_FORK = """
+import logging, os, signal, sys, threading
+from kt_cache.cache import guard, open_store
+from kt_cache.errors import TransportError
+
+logging.disable()
+options = {"breaker_threshold": 1, "breaker_reset": 300}
+store = open_store(f"127.0.0.1:{sys.argv[1]}", options)
+
+def outcome():
+    try:
+        open_store(f"127.0.0.1:{sys.argv[1]}", options).get(b"k")
+    except TransportError as error:
+        return type(error).__name__
+
+def hold(held, forked):
+    of_this = store._guard
+    with guard._lock, of_this.breaker._lock, of_this.log_limit._lock:
+        held.set()
+        forked.wait(30)
+
+outcome()
+held, forked = threading.Event(), threading.Event()
+holder = threading.Thread(target=hold, args=(held, forked))
+holder.start()
+held.wait(30)
+child = os.fork()
+if not child:
+    signal.alarm(20)  # a child that hangs ends
+    guard.get_guard(store.config, 7, 7)
+    os.write(1, f"{outcome()}\\n".encode())
+    os._exit(0)
+forked.set()
+holder.join()
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+print(outcome())
+"""
+
+
 class TestSharing:
     def test_one_breaker_per_configuration(self):
         """Stores of equal settings share a breaker, whichever database they use; others do not."""
@@ -396,28 +437,11 @@ class TestSharing:
         config = PoolConfig(port=1979, **own())
         assert len({id(guard) for guard in run_threads(16, lambda _: get_guard(config, 3, 5))}) == 1
 
-    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_a_child_process_begins_anew(self, dead_port):
-        """After a fork the child asks the server itself, even if a thread held the locks."""
-        store = open_store(f"127.0.0.1:{dead_port}", own(breaker_threshold=1, breaker_reset=300))
-        with pytest.raises(ConnectError):
-            store.get(b"k")
-        with store._guard.breaker._lock, store._guard.log_limit._lock:
-            child = os.fork()
-            if child == 0:
-                code = 1
-                try:
-                    store.get(b"k")
-                except CircuitOpen:
-                    code = 2
-                except ConnectError:
-                    code = 0
-                finally:
-                    os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
-        with pytest.raises(CircuitOpen):
-            store.get(b"k")
+        """After a fork the child asks the server itself, whatever other threads held just then."""
+        printed = run_program(AROUND_A_FORK, dead_port, ignore="This process:DeprecationWarning")
+        assert printed == "ConnectError\nCircuitOpen\n"
 
 
 class TestTime:
@@ -474,6 +498,21 @@ class TestTime:
             run_threads(8, lambda _: work(store))
         assert max(longest) < 0.6 + 1.0
 
+    def test_every_task_ends_by_its_deadline(self):
+        """Likewise 100 tasks on one event loop, with two connections between them."""
+
+        async def main(store: Store) -> float:
+            start = time.monotonic()
+            for _ in range(3):
+                answers = await asyncio.gather(*(store.aget(b"k") for _ in range(100)))
+                assert answers == [None] * 100
+            return time.monotonic() - start
+
+        with ScriptedServer(Peer.await_end) as server:
+            options = own(ignore_errors=True, read_timeout=0.3, call_timeout=0.6, max_size=2)
+            store = open_store(f"127.0.0.1:{server.port}", options)
+            assert run_on("asyncio", main(store)) < 0.6 + 1.5
+
 
 class TestLog:
     def test_one_line_for_many(self, dead_port, caplog, clock):
@@ -512,11 +551,11 @@ class TestLog:
         failed, opened, refused, closed = lines
         assert failed.startswith("WARNING ignored: ConnectionClosed of get on server:1: ")
         assert opened == (
-            "WARNING server:1 failed 2 calls in a row; no more are sent, but for one every 5 s"
+            "WARNING server:1 fails (calls in a row: 2); no more are sent, but for one every 5 s"
         )
         assert refused == (
-            "WARNING ignored: CircuitOpen of get on server:1: not sent: the server failed 2 calls "
-            "in a row; it is tried again within 5.0 s"
+            "WARNING ignored: CircuitOpen of get on server:1: not sent: the server fails (calls in "
+            "a row: 2); it is tried again within 5.0 s"
         )
         assert closed == "INFO server:1 answers again; calls are sent as usual"
 
