@@ -16,6 +16,9 @@ __all__ = [
     "EncodeError",
     "KTError",
     "LocalProtocolError",
+    "LockError",
+    "LockNotAcquired",
+    "LockNotOwned",
     "NoSuchDatabase",
     "NotSupported",
     "OutcomeUnknown",
@@ -194,6 +197,18 @@ class NoSuchDatabase(ServerError):
 
 class SignalTimeout(ServerError, TimeoutError):
     """The signal that a call was to wait for did not come in time; the call was not carried out."""
+
+
+class LockError(KTError):
+    """A lock cannot do what was asked."""
+
+
+class LockNotAcquired(LockError, TimeoutError):
+    """A lock that a ``with`` needs stayed with somebody else for as long as could be waited."""
+
+
+class LockNotOwned(LockError):
+    """A lock is not, or no longer, held by the object that was to release or extend it."""
 
 
 class StorageError(KTError):

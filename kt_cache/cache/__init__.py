@@ -5,6 +5,7 @@ from kt_cache.cache.codec import Codec
 from kt_cache.cache.core import Cache
 from kt_cache.cache.failure_policy import FailurePolicy
 from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store, store_of
+from kt_cache.cache.locks import Lock
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
 
@@ -14,6 +15,7 @@ __all__ = [
     "Codec",
     "FailurePolicy",
     "KeyFunction",
+    "Lock",
     "ReverseKeyFunction",
     "Store",
     "check_options",

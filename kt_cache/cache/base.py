@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.store import Store
+from kt_cache.cache.tolerant import strict
 from kt_cache.errors import DecodeError
 from kt_cache.serializers import encode_key
 
 __all__ = [
     "MISSING",
     "PROTECTED_PREFIX",
+    "PROTECTED_PREFIXES",
     "CacheBase",
     "KeyFunction",
     "ReverseKeyFunction",
     "default_key",
     "is_over",
+    "warn_of",
 ]
 
 logger = logging.getLogger("kt_cache.cache")
@@ -26,14 +30,19 @@ logger = logging.getLogger("kt_cache.cache")
 KeyFunction: TypeAlias = Callable[[Any, str, int], str]
 ReverseKeyFunction: TypeAlias = Callable[[str], Any]
 
+MISSING: Any = object()
+"""Stands for "no value" where ``None`` is one."""
+
 PROTECTED_PREFIX = b"kt-session-"
-"""Records under this prefix are not the cache's: it neither lists them nor clears them.
+"""Sessions are under this prefix; they are not the cache's.
 
 It has no colon, so that no ``KEY_PREFIX:`` can be the beginning of it.
 """
 
-MISSING: Any = object()
-"""Stands for "no value" where ``None`` is one."""
+_BESIDE = {kind: f"kt-{kind}-".encode() for kind in ("lock", "leader", "tag")}
+
+PROTECTED_PREFIXES = (PROTECTED_PREFIX, *_BESIDE.values())
+"""Of all records that are no values, such as locks: the cache neither lists nor clears them."""
 
 
 def default_key(key: Any, prefix: str, version: int) -> str:
@@ -44,6 +53,11 @@ def default_key(key: Any, prefix: str, version: int) -> str:
 def is_over(timeout: float | None) -> bool:
     """Tell whether a timeout means "gone at once"."""
     return timeout is not None and timeout <= 0
+
+
+def warn_of(key: Any, error: DecodeError) -> None:
+    """Write the one line there is about a value that cannot be read."""
+    logger.warning("unreadable value under %r counts as missing: %s", key, error.message)
 
 
 class CacheBase:
@@ -58,6 +72,7 @@ class CacheBase:
     :param reverse_key: the way back, for listing keys that ``key_function`` made: a stored key ->
         the caller's. For a key that is not one of its own it may raise ValueError or LookupError.
     :param check_key: called with every stored key; may warn or raise.
+    :param clock: Unix time in seconds, for what is kept beside values.
     """
 
     def __init__(
@@ -70,6 +85,7 @@ class CacheBase:
         key_function: KeyFunction | None = None,
         reverse_key: ReverseKeyFunction | None = None,
         check_key: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.codec = codec
@@ -78,6 +94,8 @@ class CacheBase:
         self.key_function: KeyFunction = key_function or default_key
         self.reverse_key = reverse_key
         self._check_key = check_key
+        self._clock = clock
+        self._ignores_errors = strict(store) is not store
 
     def make_key(self, key: Any, version: int | None = None) -> bytes:
         """Return the stored key."""
@@ -85,6 +103,11 @@ class CacheBase:
         if self._check_key is not None:
             self._check_key(text)
         return encode_key(text)
+
+    def _key_beside(self, kind: str, name: Any, version: int | None) -> bytes:
+        """Return the stored key of a lock, a leader or a tag, which no value's is."""
+        text = self.key_function(name, self.prefix, self.version if version is None else version)
+        return _BESIDE[kind] + encode_key(text)
 
     def _stored_keys(self, keys: Iterable[Any], version: int | None) -> dict[bytes, Any]:
         return {self.make_key(key, version): key for key in keys}
@@ -110,5 +133,5 @@ class CacheBase:
         try:
             return self.codec.decode(payload)
         except DecodeError as error:
-            logger.warning("unreadable value under %r counts as missing: %s", key, error.message)
+            warn_of(key, error)
             return default

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from operator import index
 from typing import Any
 
-from kt_cache.cache.base import MISSING, PROTECTED_PREFIX, default_key, is_over
+from kt_cache.cache.base import MISSING, PROTECTED_PREFIXES, default_key, is_over
 from kt_cache.cache.changes import ChangeMethods
+from kt_cache.cache.generations import without_notes
 from kt_cache.cache.listing import KeyMethods
+from kt_cache.cache.locks import LockMethods
+from kt_cache.cache.notes import NOTED, any_noted
+from kt_cache.cache.stampede import StampedeMethods
 from kt_cache.cache.steps import Ask, Steps, arun, run
 from kt_cache.cache.times import TimeMethods
 from kt_cache.cache.tolerant import strict
@@ -19,7 +23,7 @@ __all__ = ["Cache"]
 _BATCH = 1000  # records that clear() removes per request, so that no request takes long
 
 
-class Cache(TimeMethods, ChangeMethods, KeyMethods):
+class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods):
     """Stores any value under a key, for a time.
 
     A timeout is seconds, whole or not; ``None`` is for ever; zero and below means gone at once.
@@ -42,23 +46,35 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """Return a value, or ``default`` if there is none."""
-        payload = self.store.get(self.make_key(key, version))
+        raw = self.make_key(key, version)
+        payload = self.store.get(raw)
+        if payload is not None and payload[:1] == NOTED:
+            payload = run(self.store, without_notes({raw: payload})).get(raw)
         return default if payload is None else self._decode(key, payload, default)
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """See :meth:`get`."""
-        payload = await self.store.aget(self.make_key(key, version))
+        raw = self.make_key(key, version)
+        payload = await self.store.aget(raw)
+        if payload is not None and payload[:1] == NOTED:
+            payload = (await arun(self.store, without_notes({raw: payload}))).get(raw)
         return default if payload is None else self._decode(key, payload, default)
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         """Return key -> value of those found."""
         stored = self._stored_keys(keys, version)
-        return self._values_of(stored, self.store.get_many(stored))
+        payloads = self.store.get_many(stored)
+        if any_noted(payloads):
+            payloads = run(self.store, without_notes(payloads))
+        return self._values_of(stored, payloads)
 
     async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         """See :meth:`get_many`."""
         stored = self._stored_keys(keys, version)
-        return self._values_of(stored, await self.store.aget_many(stored))
+        payloads = await self.store.aget_many(stored)
+        if any_noted(payloads):
+            payloads = await arun(self.store, without_notes(payloads))
+        return self._values_of(stored, payloads)
 
     def has(self, key: Any, version: int | None = None) -> bool:
         """Tell whether there is a value."""
@@ -70,9 +86,18 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
 
     # ------------------------------------------------------------ writing
 
-    def set(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> bool:
+    def set(
+        self,
+        key: Any,
+        value: Any,
+        timeout: float | None,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
+    ) -> bool:
         """Store a value.
 
+        :param tags: names by any of which :meth:`delete_tag` deletes it.
         :return: ``True``, or ``False`` if it is not stored because errors are ignored.
         :raises EncodeError: if the codec cannot encode it; what was stored before stays.
         """
@@ -81,10 +106,18 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
         if is_over(timeout):
             self.store.remove(raw)
             return True
+        if tags:
+            payload = run(self.store, self._tagging(payload, tags, timeout, version))
         return self.store.set(raw, payload, timeout) is not False
 
     async def aset(
-        self, key: Any, value: Any, timeout: float | None, version: int | None = None
+        self,
+        key: Any,
+        value: Any,
+        timeout: float | None,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`set`."""
         payload = self.codec.encode(value)
@@ -92,13 +125,21 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
         if is_over(timeout):
             await self.store.aremove(raw)
             return True
+        if tags:
+            payload = await arun(self.store, self._tagging(payload, tags, timeout, version))
         return await self.store.aset(raw, payload, timeout) is not False
 
     def set_many(
-        self, values: Mapping[Any, Any], timeout: float | None, version: int | None = None
+        self,
+        values: Mapping[Any, Any],
+        timeout: float | None,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """Store many values.
 
+        :param tags: of each of them.
         :return: as of :meth:`set`.
         :raises EncodeError: if the codec cannot encode one; nothing is stored then.
         """
@@ -106,37 +147,68 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
         if is_over(timeout):
             self.store.remove_many(payloads)
             return True
+        if tags:
+            payloads = run(self.store, self._tagging_many(payloads, tags, timeout, version))
         return self.store.set_many(payloads, timeout) is not False
 
     async def aset_many(
-        self, values: Mapping[Any, Any], timeout: float | None, version: int | None = None
+        self,
+        values: Mapping[Any, Any],
+        timeout: float | None,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`set_many`."""
         payloads = self._payloads_of(values, version)
         if is_over(timeout):
             await self.store.aremove_many(payloads)
             return True
+        if tags:
+            payloads = await arun(self.store, self._tagging_many(payloads, tags, timeout, version))
         return await self.store.aset_many(payloads, timeout) is not False
 
-    def add(self, key: Any, value: Any, timeout: float | None, version: int | None = None) -> bool:
+    def add(
+        self,
+        key: Any,
+        value: Any,
+        timeout: float | None,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
+    ) -> bool:
         """Store a value atomically unless there is one.
 
+        :param tags: of the value. With tags, one whose own were deleted does not count as there;
+            without, nobody looks.
         :return: whether there was none.
         """
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
         if is_over(timeout):
             return strict(self.store).get(raw) is None
+        if tags:
+            steps = self._adding_tagged(raw, payload, tags, timeout, version)
+            return run(strict(self.store), steps)
         return self.store.add(raw, payload, timeout)
 
     async def aadd(
-        self, key: Any, value: Any, timeout: float | None, version: int | None = None
+        self,
+        key: Any,
+        value: Any,
+        timeout: float | None,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`add`."""
         payload = self.codec.encode(value)
         raw = self.make_key(key, version)
         if is_over(timeout):
             return await strict(self.store).aget(raw) is None
+        if tags:
+            steps = self._adding_tagged(raw, payload, tags, timeout, version)
+            return await arun(strict(self.store), steps)
         return await self.store.aadd(raw, payload, timeout)
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int | None:
@@ -197,7 +269,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
 
         These are the keys under ``PREFIX:``, so also those of a cache whose prefix begins with
         this one and a colon. A custom key function may put keys anywhere, so with
-        one it is every record of the database but the sessions.
+        one it is every record of the database but sessions and locks.
 
         :return: how many there were.
         """
@@ -234,7 +306,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods):
             keys = yield Ask("keys", encode_key(f"{self.prefix}:"))
         else:
             listed = yield Ask("keys", b"")
-            keys = [key for key in listed if not key.startswith(PROTECTED_PREFIX)]
+            keys = [key for key in listed if not key.startswith(PROTECTED_PREFIXES)]
         removed = 0
         for start in range(0, len(keys), _BATCH):
             removed += yield Ask("remove_many", keys[start : start + _BATCH])

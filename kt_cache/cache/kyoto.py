@@ -134,6 +134,16 @@ class KyotoStore:
         command = procedures.replace(self.db, key, record, relative_xt(ttl))
         return await self._async_executor.run(command)
 
+    def swap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
+        """Store a payload if there is a certain other one. Two round trips; one if a counter."""
+        operation = operations.swap(self.db, key, old, new, ttl, self._clock)
+        return self._executor.drive(operation)
+
+    async def aswap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
+        """See :meth:`swap`."""
+        operation = operations.swap(self.db, key, old, new, ttl, self._clock)
+        return await self._async_executor.drive(operation)
+
     def touch(self, key: bytes, ttl: float | None) -> bool:
         """Give a record a new time to live. Two round trips."""
         return self._executor.drive(operations.touch(self.db, key, ttl, self._clock))

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from kt_cache.cache.base import MISSING, PROTECTED_PREFIX, CacheBase, default_key
+from kt_cache.cache.base import MISSING, PROTECTED_PREFIXES, CacheBase, default_key
+from kt_cache.cache.generations import without_notes
 from kt_cache.cache.patterns import Pattern, quote
 from kt_cache.cache.steps import Ask, Steps, arun, run
 from kt_cache.cache.tolerant import strict
@@ -170,7 +171,7 @@ class _Listing:
         """Return those that are wanted, stored -> caller's."""
         found = {}
         for raw in stored:
-            if raw.startswith(PROTECTED_PREFIX):
+            if raw.startswith(PROTECTED_PREFIXES):
                 continue
             try:
                 key = self._take_apart(raw.decode())
@@ -187,11 +188,11 @@ def _after(start: str) -> Callable[[str], str]:
 
 
 def _with_value(found: dict[bytes, Any]) -> Steps[list[Any]]:
-    """Return the callers' keys of records that are not past their time."""
+    """Return the callers' keys of records that count as values."""
     stored = iter(found)
     keys = []
     while part := list(islice(stored, _LOOK)):
-        payloads = yield Ask("get_many", part)
+        payloads = yield from without_notes((yield Ask("get_many", part)))
         keys += [found[raw] for raw in part if raw in payloads]
     return keys
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-from kt_cache.cache.codec import read_counter, write_counter
+from kt_cache.cache.codec import is_counter, read_counter, write_counter
 from kt_cache.cache.envelope import is_past, relative_xt, unwrap, wrap
 from kt_cache.client import administration, bulk_procedures, key_pages, procedures, records
 from kt_cache.client.operation import Operation, Pause
 from kt_cache.protocol.expiry import keep_expiry
 
-__all__ = ["add", "increment", "page", "touch"]
+__all__ = ["add", "increment", "page", "swap", "touch"]
 
 Clock = Callable[[], float]
 
@@ -38,6 +38,33 @@ def add(db: int, key: bytes, payload: bytes, ttl: float | None, clock: Clock) ->
                 return True
         yield Pause(lost)
     raise AssertionError  # pragma: no cover - the loop has no end of its own
+
+
+def swap(
+    db: int, key: bytes, old: bytes, new: bytes | None, ttl: float | None, clock: Clock
+) -> Operation[bool]:
+    """Store a payload, or remove the record, if its payload is a certain one. Two round trips.
+
+    One where that is a counter: its record is known without reading it, for it has no deadline.
+    """
+    for lost in count(1):
+        record = old
+        if not is_counter(old):
+            found = yield records.get(db, key)
+            if found is None:
+                return False
+            record, stored = found
+            payload, deadline = unwrap(record)
+            if payload != old or is_past(deadline, stored, clock()):
+                return False
+        deadline = None if ttl is None else clock() + ttl
+        replacement = None if new is None else wrap(new, deadline)
+        if (yield procedures.cas(db, key, record, replacement, relative_xt(ttl))):
+            return True
+        if is_counter(old):
+            return False
+        yield Pause(lost)
+    raise AssertionError  # pragma: no cover
 
 
 def increment(db: int, key: bytes, delta: int, clock: Clock) -> Operation[int | None]:

@@ -20,10 +20,10 @@ class Store(Protocol):
     """One engine: bytes in, bytes out, times to live in seconds.
 
     Keys and payloads are any bytes. A time to live is positive, or ``None`` for one that never
-    ends. When it is over the record is missing for the gets, pop, add, touch and incr; replace and
-    the removals go by what the engine still holds, which may be a moment longer, and so do
-    counters. All methods raise ``KTError`` for a failure of the engine; a missing record is never
-    an exception.
+    ends. When it is over the record is missing for the gets, pop, add, swap, touch and incr;
+    replace and the removals go by what the engine still holds, which may be a moment longer, and
+    so do counters. All methods raise ``KTError`` for a failure of the engine; a missing record is
+    never an exception.
 
     Every method has a twin for event loops, its name with an ``a`` before it.
     """
@@ -62,6 +62,13 @@ class Store(Protocol):
 
     def replace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """Store a payload atomically only if there is one; whether it was stored."""
+
+    def swap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
+        """Store a payload atomically only if there is a certain other one; whether there was.
+
+        :param old: what must be there; may be the same as ``new``, which then gets the new time.
+        :param new: ``None`` to remove the record.
+        """
 
     def touch(self, key: bytes, ttl: float | None) -> bool:
         """Give a record a new time to live; whether there was one."""
@@ -121,6 +128,9 @@ class Store(Protocol):
 
     async def areplace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """See :meth:`replace`."""
+
+    async def aswap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
+        """See :meth:`swap`."""
 
     async def atouch(self, key: bytes, ttl: float | None) -> bool:
         """See :meth:`touch`."""

@@ -33,7 +33,7 @@ NEUTRAL: Mapping[str, Callable[[], Any]] = {
 A miss, nothing stored, nothing removed. The coroutine method of a name gives the same.
 """
 
-NEVER_IGNORED = frozenset({"add", "replace", "incr", "flush"})
+NEVER_IGNORED = frozenset({"add", "replace", "swap", "incr", "flush"})
 """Methods of a store whose failure always raises.
 
 Their callers go by the answer: a lock is held, a visitor was counted, the data is gone. No value
@@ -169,6 +169,14 @@ class TolerantStore:
     async def areplace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """See :meth:`replace`."""
         return await self._arun("replace", self._store.areplace, key, payload, ttl)
+
+    def swap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
+        """Store a payload only if there is a certain other one."""
+        return self._run("swap", self._store.swap, key, old, new, ttl)
+
+    async def aswap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
+        """See :meth:`swap`."""
+        return await self._arun("swap", self._store.aswap, key, old, new, ttl)
 
     def touch(self, key: bytes, ttl: float | None) -> bool:
         """Give a record a new time to live."""

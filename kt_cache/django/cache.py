@@ -13,7 +13,8 @@ from django.core.cache.backends.base import (
 )
 from django.core.exceptions import ImproperlyConfigured
 
-from kt_cache.cache import Cache, Codec, KeyFunction, Store, strict
+from kt_cache.cache import Cache, Codec, KeyFunction, Store
+from kt_cache.django.coordination import CoordinationMethods
 from kt_cache.django.extras import ExtraMethods, not_found, original
 from kt_cache.django.options import (
     checked_options,
@@ -21,7 +22,7 @@ from kt_cache.django.options import (
     reverse_key_function,
     store_at,
 )
-from kt_cache.errors import ConfigError, DecodeError, EncodeError, TransportError
+from kt_cache.errors import ConfigError, DecodeError, EncodeError
 from kt_cache.serializers import KT_PICKLE
 
 __all__ = ["KyotoTycoonCache"]
@@ -29,7 +30,7 @@ __all__ = ["KyotoTycoonCache"]
 _not_portable = re.compile(r"[\x00-\x20\x7f]").search
 
 
-class KyotoTycoonCache(ExtraMethods, BaseCache):
+class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
     """Django's cache API, to the letter, on a Kyoto Tycoon server.
 
     The object is a thin handle: connections belong to a pool of the process that all threads and
@@ -135,6 +136,7 @@ class KyotoTycoonCache(ExtraMethods, BaseCache):
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
         *,
+        tags: Iterable[str] | None = None,
         nx: bool = False,
         xx: bool = False,
     ) -> bool | None:
@@ -142,14 +144,15 @@ class KyotoTycoonCache(ExtraMethods, BaseCache):
 
         :param nx: only if there is none, as :meth:`add`.
         :param xx: only if there is one, as :meth:`replace`.
+        :param tags: names by any of which :meth:`delete_tag` deletes it.
         :return: with either of them, whether it was stored.
         :raises ValueError: if both are asked for.
         """
         if nx or xx:
             method = self.replace if _only_present(nx, xx) else self.add
-            return method(key, value, timeout, version)
+            return method(key, value, timeout, version, tags=tags)
         try:
-            self._cache.set(key, value, self._seconds(timeout), version)
+            self._cache.set(key, value, self._seconds(timeout), version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
         return None
@@ -161,15 +164,16 @@ class KyotoTycoonCache(ExtraMethods, BaseCache):
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
         *,
+        tags: Iterable[str] | None = None,
         nx: bool = False,
         xx: bool = False,
     ) -> bool | None:
         """See :meth:`set`."""
         if nx or xx:
             method = self.areplace if _only_present(nx, xx) else self.aadd
-            return await method(key, value, timeout, version)
+            return await method(key, value, timeout, version, tags=tags)
         try:
-            await self._cache.aset(key, value, self._seconds(timeout), version)
+            await self._cache.aset(key, value, self._seconds(timeout), version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
         return None
@@ -179,13 +183,15 @@ class KyotoTycoonCache(ExtraMethods, BaseCache):
         data: Mapping[Any, Any],
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> list[Any]:
         """Store many values in one round trip; return the keys that failed.
 
         That is none, or all if errors are ignored.
         """
         try:
-            stored = self._cache.set_many(data, self._seconds(timeout), version)
+            stored = self._cache.set_many(data, self._seconds(timeout), version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
         return [] if stored else list(data)
@@ -195,70 +201,45 @@ class KyotoTycoonCache(ExtraMethods, BaseCache):
         data: Mapping[Any, Any],
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> list[Any]:
         """See :meth:`set_many`."""
         try:
-            stored = await self._cache.aset_many(data, self._seconds(timeout), version)
+            stored = await self._cache.aset_many(data, self._seconds(timeout), version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
         return [] if stored else list(data)
 
     def add(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """Store a value atomically unless there is one; return whether it was stored."""
         try:
-            return self._cache.add(key, value, self._seconds(timeout), version)
+            return self._cache.add(key, value, self._seconds(timeout), version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
 
     async def aadd(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`add`."""
         try:
-            return await self._cache.aadd(key, value, self._seconds(timeout), version)
+            return await self._cache.aadd(key, value, self._seconds(timeout), version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
-
-    def get_or_set(
-        self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> Any:
-        """Return a value; where there is none, store ``default``, or what it returns if callable.
-
-        An ignored error leaves it unstored, and it is returned all the same.
-        """
-        value = self.get(key, self._missing_key, version)
-        if value is not self._missing_key:
-            return value
-        value = default() if callable(default) else default
-        try:
-            self.add(key, value, timeout, version)
-        except TransportError:
-            if not self._ignores_errors:
-                raise
-            return value
-        return self.get(key, value, version)  # somebody else's, if that came first
-
-    async def aget_or_set(
-        self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> Any:
-        """See :meth:`get_or_set`."""
-        value = await self.aget(key, self._missing_key, version)
-        if value is not self._missing_key:
-            return value
-        value = default() if callable(default) else default
-        try:
-            await self.aadd(key, value, timeout, version)
-        except TransportError:
-            if not self._ignores_errors:
-                raise
-            return value
-        return await self.aget(key, value, version)
-
-    @property
-    def _ignores_errors(self) -> bool:
-        return strict(self.store) is not self.store
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """Give a value a new timeout; return whether there is one."""

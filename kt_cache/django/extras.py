@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,20 +76,35 @@ class ExtraMethods:
         return await self._cache.apop(key, default, version)
 
     def replace(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """Store a value only if there is one; return whether there was."""
         try:
-            return self._cache.replace(key, value, self._seconds(timeout), version)
+            seconds = self._seconds(timeout)
+            return self._cache.replace(key, value, seconds, version, tags=tags)
         except EncodeError as error:
             raise original(error) from None
 
     async def areplace(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`replace`."""
         try:
-            return await self._cache.areplace(key, value, self._seconds(timeout), version)
+            return await self._cache.areplace(
+                key, value, self._seconds(timeout), version, tags=tags
+            )
         except EncodeError as error:
             raise original(error) from None
 

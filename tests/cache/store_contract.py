@@ -83,9 +83,14 @@ class StoreContract:
         assert store.replace(b"replace", payload, ttl)
         store.set(b"touch", payload, 60)
         assert store.touch(b"touch", ttl)
-        found = store.get_many([b"set", b"many", b"add", b"replace", b"touch"])
-        assert found == dict.fromkeys([b"set", b"many", b"add", b"replace", b"touch"], payload)
+        store.set(b"swap", b"old", 60)
+        assert store.swap(b"swap", b"old", payload, ttl)
+        names = [b"set", b"many", b"add", b"replace", b"touch", b"swap"]
+        assert store.get_many(names) == dict.fromkeys(names, payload)
         assert type(store.get(b"set")) is bytes
+        assert not store.swap(b"set", payload + b"x", b"new", 60)
+        assert store.swap(b"set", payload, None, None)
+        assert store.get(b"set") is None
 
     @any_server_is_fine
     @given(rows=st.dictionaries(st.binary(max_size=40), st.binary(max_size=60), max_size=8))
@@ -146,6 +151,29 @@ class StoreContract:
         store.set(b"k", b"1", 60)
         assert store.replace(b"k", b"2", 60) is True
         assert store.get(b"k") == b"2"
+
+    @pytest.mark.parametrize("old", [b"old", b"42", b"\x01"])
+    def test_swap(self, store, old):
+        """Swap stores only over the payload it names."""
+        assert store.swap(b"k", old, b"new", 60) is False
+        store.set(b"k", b"41", 60)
+        assert store.swap(b"k", old, b"new", 60) is False
+        assert store.get(b"k") == b"41"
+        store.set(b"k", old, 60)
+        assert store.swap(b"k", old, b"new", 60) is True
+        assert store.get(b"k") == b"new"
+        assert store.swap(b"k", old, None, None) is False
+        assert store.swap(b"k", b"new", None, None) is True
+        assert store.get(b"k") is None
+
+    @pytest.mark.parametrize("payload", [b"v", b"42"])
+    def test_swap_gives_a_new_time(self, store, payload):
+        """Swapping a payload for itself changes the time to live alone."""
+        store.set_many({b"longer": payload, b"shorter": payload}, 60)
+        assert store.swap(b"longer", payload, payload, None) is True
+        assert store.swap(b"shorter", payload, b"v", 0.2) is True
+        time.sleep(0.25)
+        assert store.get_many([b"longer", b"shorter"]) == {b"longer": payload}
 
     def test_touch_leaves_the_payload(self, store):
         """Touch changes the time to live and nothing else."""
@@ -281,6 +309,7 @@ class StoreContract:
         assert store.pop(b"pop") is None
         assert store.touch(b"touch", 60) is False
         assert store.touch(b"never", None) is False
+        assert store.swap(b"touch", b"v", b"w", 60) is False
         assert store.incr(b"incr", 1) is None
         assert store.add(b"add", b"new", 60) is True
         assert store.get_many(names) == {b"add": b"new"}
@@ -314,6 +343,18 @@ class StoreContract:
             results = run_threads(8, lambda me, key=key: store.add(key, b"%d" % me, 60))
             (winner,) = [me for me, won in enumerate(results) if won]
             assert store.get(key) == b"%d" % winner
+
+    @pytest.mark.parametrize("payload", [b"v", b"42"])
+    def test_one_swap_wins(self, store, payload):
+        """Of many who swap the same payload at the same moment exactly one does."""
+        for number in range(5):
+            key = b"race-%d" % number
+            store.set(key, payload, 60)
+            swapped = run_threads(
+                8, lambda me, key=key: store.swap(key, payload, b"by %d" % me, 60)
+            )
+            (winner,) = [me for me, won in enumerate(swapped) if won]
+            assert store.get(key) == b"by %d" % winner
 
     def test_no_increment_is_lost(self, store):
         """Increments by many at once all count."""

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from kt_cache.cache import Cache, Codec
-from kt_cache.cache.base import PROTECTED_PREFIX
+from kt_cache.cache.base import PROTECTED_PREFIX, PROTECTED_PREFIXES
 from kt_cache.sessions import SessionStore
 from tests.support.recording import read_request
 
@@ -119,5 +119,5 @@ def test_flush(crowded):
 
 def test_protected_prefix_has_no_colon():
     """Keys under a prefix contain ``PREFIX:``, so without a colon none can reach sessions."""
-    assert b":" not in PROTECTED_PREFIX
+    assert not any(b":" in prefix for prefix in PROTECTED_PREFIXES)
     assert SessionStore.record_key("id").startswith(PROTECTED_PREFIX)

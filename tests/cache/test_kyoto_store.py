@@ -29,7 +29,7 @@ class TestKyotoStoreOnEventLoops(StoreContract):
         for kind in (Store, KyotoStore):
             names = [name for name, it in vars(kind).items() if inspect.isfunction(it)]
             blocking = [name for name in names if name[0] not in "_a" or name == "add"]
-            assert len(blocking) == 15
+            assert len(blocking) == 16
             for name in blocking:
                 twin = getattr(kind, "a" + name)
                 assert inspect.iscoroutinefunction(twin)
@@ -86,6 +86,7 @@ class TestKyotoStore(StoreContract):
             lambda: store.set_many({b"k": b"v"}, 60),
             lambda: store.add(b"k", b"v", 60),
             lambda: store.replace(b"k", b"v", 60),
+            lambda: store.swap(b"k", b"v", b"w", 60),
             lambda: store.touch(b"k", 60),
             lambda: store.incr(b"k", 1),
             lambda: store.remove(b"k"),

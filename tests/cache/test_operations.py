@@ -89,6 +89,36 @@ class TestAdd:
         assert second > first
 
 
+class TestSwap:
+    def test_counter(self):
+        """A counter is swapped in one command, whether it is there or not."""
+        for reply in (True, False):
+            sent, result = play(operations.swap(0, b"k", b"42", b"43", 9, clock), reply)
+            assert (sent, result) == ([("cas", b"43", 9)], reply)
+
+    def test_another(self):
+        """Any other payload: its record is read, for it has a deadline."""
+        sent, result = play(operations.swap(0, b"k", b"\x81old", b"7", None, clock), ALIVE, True)
+        assert [step[0] for step in sent] == ["get", "cas"]
+        assert sent[1] == ("cas", b"7", NEVER_GIVEN)
+        assert result is True
+
+    @pytest.mark.parametrize("found", [None, OVER, (wrap(b"\x81new", NOW + 4), int(NOW) + 4)])
+    def test_not_there(self, found):
+        """Nothing, something else, and what is past its time are left alone."""
+        sent, result = play(operations.swap(0, b"k", b"\x81old", None, None, clock), found)
+        assert [step[0] for step in sent] == ["get"]
+        assert result is False
+
+    def test_touched_in_between(self):
+        """A record that got another time meanwhile is read again, and swapped."""
+        later = (wrap(b"\x81old", NOW + 8), int(NOW) + 8)
+        operation = operations.swap(0, b"k", b"\x81old", b"\x81new", 9, clock)
+        sent, result = play(operation, ALIVE, False, later, True)
+        assert [step[0] for step in sent if step != "pause"] == ["get", "cas"] * 2
+        assert result is True
+
+
 class TestIncrement:
     def test_keeps_the_time_read_back(self):
         """The time sent is the negated one just read; never a new one."""

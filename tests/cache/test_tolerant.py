@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "set_many": ({b"k": b"v"}, 60),
     "add": (b"k", b"v", 60),
     "replace": (b"k", b"v", 60),
+    "swap": (b"k", b"v", b"w", 60),
     "touch": (b"k", 60),
     "incr": (b"k", 1),
     "pop": (b"k",),

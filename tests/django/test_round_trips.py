@@ -21,7 +21,7 @@ CALLS = {
     "has_key": (lambda cache: cache.has_key("k"), 1),
     "in": (lambda cache: "k" in cache, 1),
     "get_or_set of a hit": (lambda cache: cache.get_or_set("k", "v"), 1),
-    "get_or_set of a miss": (lambda cache: cache.get_or_set("new", "v"), 3),
+    "get_or_set of a miss": (lambda cache: cache.get_or_set("new", "v"), 2),
     "touch": (lambda cache: cache.touch("k"), 2),
     "incr": (lambda cache: cache.incr("n"), 2),
     "decr": (lambda cache: cache.decr("n"), 2),

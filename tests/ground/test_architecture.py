@@ -52,6 +52,8 @@ MAY_PACK = (
     f"{PACKAGE}.protocol",
     f"{PACKAGE}.storage",  # stored numbers
     f"{PACKAGE}.cache.envelope",  # the deadline in a record
+    f"{PACKAGE}.cache.notes",  # what is kept beside a value
+    f"{PACKAGE}.cache.generations",  # the generation in a tag's record
     f"{PACKAGE}.transport",  # socket options
     f"{PACKAGE}.testing.proxy",  # likewise
 )

@@ -11,6 +11,7 @@ from kt_cache import EmbeddedServer, KyotoTycoon
 from kt_cache.cache import Cache, Codec
 from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.transport import PoolConfig
+from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
 from tests.support.recording import RecordingProxy
 
 
@@ -45,6 +46,16 @@ def store(kt: KyotoTycoon, config: PoolConfig) -> KyotoStore:
 def cache(store: KyotoStore) -> Cache:
     """A cache on an empty database."""
     return Cache(store, Codec())
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def either_cache(request: pytest.FixtureRequest, cache: Cache) -> Iterator[Cache | OverAsyncio]:
+    """The same, once with its blocking methods and once with its a-methods under their names."""
+    if request.param == "blocking":
+        yield cache
+        return
+    with loop_in_a_thread() as loop:
+        yield OverAsyncio(cache, loop)
 
 
 @pytest.fixture

@@ -1,0 +1,437 @@
+"""``get_or_set``: who makes a missing value, and what the others get."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from kt_cache.cache import Cache, Codec, open_store
+from kt_cache.errors import ConfigError, EncodeError, TransportError
+from tests.support.failing import dead_port, own
+from tests.support.threads import run_threads
+
+__all__ = ["dead_port"]
+
+PROTECTED = {
+    "lock": {"lock": True},
+    "lock for seconds": {"lock": 5},
+    "stale": {"stale": 60},
+    "beta": {"beta": 1.0},
+    "all": {"lock": 10.5, "stale": 60, "beta": 1, "tags": ["t"]},
+}
+each_protection = pytest.mark.parametrize("options", PROTECTED.values(), ids=list(PROTECTED))
+each_way = pytest.mark.parametrize("options", [{}, *PROTECTED.values()], ids=["plain", *PROTECTED])
+
+
+class Counted:
+    """A function that counts its calls and may take its time."""
+
+    def __init__(self, result="made", *, seconds=0.0):
+        self.result = result
+        self.seconds = seconds
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        time.sleep(self.seconds)
+        return self.result
+
+
+@pytest.fixture
+def stopped(store, clock):
+    """A cache whose idea of freshness a test moves; records keep their real time."""
+    return Cache(store, Codec(), clock=clock)
+
+
+class TestValues:
+    @each_way
+    def test_made_once(self, either_cache, options):
+        """The function is called for a missing value alone; None is a value."""
+        for value in (None, 0, 5, "text", {"a": [1]}, b"\xb1", ""):
+            function = Counted(value)
+            for _ in range(3):
+                assert either_cache.get_or_set("k", function, 60, **options) == value
+            assert function.calls == 1
+            assert either_cache.get("k", "missing") == value
+            assert either_cache.get_many(["k"]) == {"k": value}
+            assert either_cache.has("k")
+            either_cache.delete("k")
+
+    @each_way
+    def test_not_a_function(self, either_cache, options):
+        """What cannot be called is the value itself."""
+        assert either_cache.get_or_set("k", "value", 60, **options) == "value"
+        assert either_cache.get_or_set("k", "other", 60, **options) == "value"
+
+    @each_way
+    def test_no_time(self, either_cache, options):
+        """Without time left nothing is stored; without a limit it is for ever."""
+        assert either_cache.get_or_set("k", "value", 0, **options) == "value"
+        assert not either_cache.has("k")
+        assert either_cache.get_or_set("k", "value", None, 7, **options) == "value"
+        assert either_cache.get("k", version=7) == "value"
+
+    @each_way
+    def test_unreadable(self, either_cache, store, options):
+        """What cannot be read is missing, and is replaced."""
+        for broken in (b"\x81broken", b"\xb1broken", b"\xff"):
+            store.set(b":1:k", broken, 60)
+            assert either_cache.get_or_set("k", "value", 60, **options) == "value"
+            assert either_cache.get("k") == "value"
+
+    @each_way
+    def test_cannot_be_stored(self, either_cache, options):
+        """A value that cannot be stored is an error, and holds nobody up."""
+        with pytest.raises(EncodeError):
+            either_cache.get_or_set("k", lambda: threading.Lock(), 60, **options)
+        assert either_cache.get_or_set("k", "value", 60, **options) == "value"
+
+    def test_somebody_was_faster(self, either_cache, cache):
+        """Unprotected, who stores first decides, as in Django."""
+
+        def function():
+            cache.set("k", "theirs", 60)
+            return "mine"
+
+        assert either_cache.get_or_set("k", function, 60) == "theirs"
+
+    @each_way
+    def test_coroutine_functions(self, cache, options):
+        """The a-method awaits the function; the blocking one refuses it and stores nothing."""
+
+        async def function():
+            await asyncio.sleep(0)
+            return "made"
+
+        with pytest.raises(ConfigError, match="call the method whose name begins with an 'a'"):
+            cache.get_or_set("k", function, 60, **options)
+        assert not cache.has("k")
+        assert asyncio.run(cache.aget_or_set("k", function, 60, **options)) == "made"
+        assert cache.get("k") == "made"
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"lock": -1}, "lock"),
+            ({"lock": "yes"}, "lock"),
+            ({"lock": float("inf")}, "lock"),
+            ({"lock": 0}, "lock"),
+            ({"lock": 0, "stale": 60}, "lock"),
+            ({"stale": -1}, "stale"),
+            ({"stale": "60"}, "stale"),
+            ({"beta": float("nan")}, "beta"),
+            ({"lock": True, "beta": -0.1}, "beta"),
+        ],
+    )
+    def test_wrong_options(self, cache, options, message):
+        """An option that makes no sense is an error that names it."""
+        with pytest.raises(ConfigError, match=message):
+            cache.get_or_set("k", "value", 60, **options)
+
+
+class TestStampede:
+    @each_protection
+    def test_fifty_threads(self, cache, options):
+        """Fifty threads that miss the same value call the function once and all get it."""
+        function = Counted(seconds=0.05)
+        results = run_threads(50, lambda _: cache.get_or_set("k", function, 60, **options))
+        assert (set(results), function.calls) == ({"made"}, 1)
+
+    @each_protection
+    def test_fifty_tasks(self, cache, options):
+        """And so do fifty tasks."""
+        calls = []
+
+        async def function():
+            calls.append(1)
+            await asyncio.sleep(0.05)
+            return "made"
+
+        async def main():
+            calling = (cache.aget_or_set("k", function, 60, **options) for _ in range(50))
+            return await asyncio.gather(*calling)
+
+        assert (set(asyncio.run(main())), len(calls)) == ({"made"}, 1)
+
+    def test_quick_functions(self, either_cache):
+        """Also where the function is so quick that it is done before the others look."""
+        for number in range(5):
+            function = Counted(None)
+            run_threads(
+                12,
+                lambda _, key=f"k{number}", function=function: either_cache.get_or_set(
+                    key, function, 60, lock=True
+                ),
+            )
+            assert function.calls == 1
+
+    def test_other_keys_do_not_wait(self, either_cache):
+        """Who makes one value holds up nobody who wants another one."""
+        began = time.monotonic()
+
+        def work(me):
+            return either_cache.get_or_set(f"k{me}", Counted(me, seconds=0.02), 60, lock=True)
+
+        assert run_threads(4, work) == [0, 1, 2, 3]
+        assert time.monotonic() - began < 5
+
+    def test_failing_function(self, either_cache):
+        """One that raises does so for its caller, and the next caller tries at once."""
+        calls = []
+
+        def function():
+            calls.append(1)
+            time.sleep(0.02)
+            if len(calls) < 3:
+                raise ZeroDivisionError
+            return "made"
+
+        def work(me):
+            try:
+                return either_cache.get_or_set("k", function, 60, lock=60)
+            except ZeroDivisionError:
+                return "failed"
+
+        began = time.monotonic()
+        results = run_threads(8, work)
+        assert sorted(results) == ["failed"] * 2 + ["made"] * 6
+        assert len(calls) == 3
+        assert time.monotonic() - began < 20
+
+    def test_cancelled(self, cache):
+        """A task that is cancelled while it makes the value makes way at once."""
+
+        async def main():
+            began = asyncio.Event()
+
+            async def endless():
+                began.set()
+                await asyncio.sleep(60)
+
+            leader = asyncio.create_task(cache.aget_or_set("k", endless, 60, lock=60))
+            await began.wait()
+            waiters = [
+                asyncio.create_task(cache.aget_or_set("k", "made", 60, lock=60)) for _ in range(3)
+            ]
+            await asyncio.sleep(0.02)
+            waiters.pop().cancel()
+            leader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leader
+            return await asyncio.wait_for(asyncio.gather(*waiters), 20)
+
+        assert asyncio.run(main()) == ["made", "made"]
+
+
+PROGRAM = """
+import sys, time
+from kt_cache.cache import Cache, Codec, open_store
+
+cache = Cache(open_store(sys.argv[1]), Codec())
+
+def forever():
+    print("it is my turn", flush=True)
+    time.sleep(60)
+
+cache.get_or_set("k", forever, 60, lock=1)
+"""
+
+
+def test_a_leader_that_dies(cache, store):
+    """A process that is killed while it makes a value is replaced after its time, by one other."""
+    command = [sys.executable, "-c", PROGRAM, store.config.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as leader:
+        try:
+            assert leader.stdout.readline() == "it is my turn\n"
+        finally:
+            leader.kill()
+    killed = time.monotonic()
+    function = Counted(seconds=0.02)
+
+    async def function_for_tasks():
+        return function()
+
+    async def tasks():
+        calling = (cache.aget_or_set("k", function_for_tasks, 60, lock=1) for _ in range(10))
+        return await asyncio.gather(*calling)
+
+    def work(me):
+        if me == 0:
+            return asyncio.run(tasks())[0]
+        return cache.get_or_set("k", function, 60, lock=1)
+
+    assert set(run_threads(10, work)) == {"made"}
+    assert function.calls == 1
+    assert time.monotonic() - killed < 6
+
+
+def test_a_leader_that_hangs(included_server):
+    """Nobody waits for ever: who has waited for two leaders makes the value themselves."""
+    included_server.client.clear()
+    store = open_store(f"{included_server.host}:{included_server.port}")
+    cache = Cache(store, Codec())
+
+    def cut_in(way):
+        function = Counted()
+        store.set(b"kt-leader-:1:" + way.encode(), b"1", 60)  # as of one with another idea of time
+        if way == "blocking":
+            assert cache.get_or_set(way, function, 60, lock=0.1) == "made"
+        else:
+            assert asyncio.run(cache.aget_or_set(way, function, 60, lock=0.1)) == "made"
+        return function.calls
+
+    began = time.monotonic()
+    assert run_threads(2, lambda me: cut_in(["blocking", "asyncio"][me])) == [1, 1]
+    assert 2 * (0.1 + 2) <= time.monotonic() - began < 20
+
+
+class TestStale:
+    def test_one_makes_it_anew(self, stopped, clock):
+        """After its timeout one caller makes the value anew, the others get the old one at once."""
+        stopped.get_or_set("k", "old", 60, stale=60)
+        clock.now += 61
+        making, others_done = threading.Event(), threading.Event()
+
+        def function():
+            making.set()
+            assert others_done.wait(20)
+            return "new"
+
+        def work(me):
+            if me == 0:
+                return stopped.get_or_set("k", function, 60, stale=60)
+            assert making.wait(20)
+            results = [stopped.get_or_set("k", Counted("no"), 60, stale=60) for _ in range(3)]
+            others_done.set()
+            return results
+
+        assert run_threads(2, work) == ["new", ["old"] * 3]
+        assert stopped.get_or_set("k", Counted("no"), 60, stale=60) == "new"
+
+    def test_not_before(self, stopped, clock):
+        """Until its timeout is over it is not made anew."""
+        stopped.get_or_set("k", "old", 60, stale=60)
+        clock.now += 59
+        assert stopped.get_or_set("k", Counted("new"), 60, stale=60) == "old"
+        clock.now += 2
+        assert stopped.get_or_set("k", Counted("new"), 60, stale=60) == "new"
+
+    def test_time_beyond_the_timeout(self, stopped_store, clock):
+        """The value is there for its timeout and the time beyond; other calls see it all along."""
+        cache = Cache(stopped_store, Codec(), clock=clock)
+        cache.get_or_set("k", "old", 60, stale=30)
+        clock.now += 85
+        assert cache.get("k") == "old"
+        assert cache.get_or_set("k", "new", 60) == "old"
+        clock.now += 6
+        assert cache.get("k") is None
+
+    def test_failing_function(self, stopped, clock):
+        """If making it anew fails the caller hears of it, and the old value stays."""
+        stopped.get_or_set("k", "old", 60, stale=60)
+        clock.now += 61
+        with pytest.raises(ZeroDivisionError):
+            stopped.get_or_set("k", lambda: 1 / 0, 60, stale=60)
+        assert stopped.get("k") == "old"
+        assert stopped.get_or_set("k", "new", 60, stale=60) == "new"
+
+    def test_on_event_loops(self, stopped, clock):
+        """The same with tasks."""
+
+        async def main():
+            began, ended = asyncio.Event(), asyncio.Event()
+
+            async def function():
+                began.set()
+                await ended.wait()
+                return "new"
+
+            await stopped.aget_or_set("k", "old", 60, stale=60)
+            clock.now += 61
+            leader = asyncio.create_task(stopped.aget_or_set("k", function, 60, stale=60))
+            await began.wait()
+            assert await stopped.aget_or_set("k", Counted("no"), 60, stale=60) == "old"
+            ended.set()
+            assert await leader == "new"
+
+        asyncio.run(main())
+
+
+class TestEarly:
+    def test_the_nearer_the_likelier(self, stopped, clock):
+        """Early making is for values that take long to make, and near their end."""
+
+        def made_anew(seconds_left, beta, took):
+            stopped.delete("k")
+            stopped.get_or_set("k", Took(took), 1_000, beta=beta)
+            clock.now += 1_000 - seconds_left
+            count = 0
+            for _ in range(30):
+                stopped_at = clock.now
+                count += stopped.get_or_set("k", Counted("new"), 1_000, beta=beta) == "new"
+                clock.now = stopped_at
+                if count:
+                    break
+            return bool(count)
+
+        class Took:
+            def __init__(self, seconds):
+                self.seconds = seconds
+
+            def __call__(self):
+                time.sleep(self.seconds)
+                return "old"
+
+        assert not made_anew(900, 1.0, 0.01)
+        assert made_anew(0.005, 1.0, 0.01)
+        assert made_anew(5, 10_000, 0.01)
+        assert not made_anew(5, 0.001, 0.01)
+
+    def test_touch_and_plain_reading(self, stopped):
+        """A value with notes is one like any other for the other calls."""
+        stopped.get_or_set("k", "value", 60, beta=1.0)
+        assert stopped.touch("k", 120)
+        assert stopped.get_or_set("k", "other", 60) == "value"
+        assert stopped.add("k", "other", 60) is False
+        assert stopped.delete("k")
+
+
+class TestServerDown:
+    @each_way
+    def test_errors_ignored(self, options, dead_port):
+        """While errors are ignored the value is made and returned, without waiting."""
+        cache = Cache(open_store(f"127.0.0.1:{dead_port}", own(ignore_errors=True)), Codec())
+        function = Counted()
+        began = time.monotonic()
+        assert cache.get_or_set("k", function, 60, **options) == "made"
+        assert asyncio.run(cache.aget_or_set("k", function, 60, **options)) == "made"
+        assert function.calls == 2
+        assert time.monotonic() - began < 4
+
+    @each_way
+    def test_errors_raised(self, options, dead_port):
+        """Otherwise they are raised, and the function is not called."""
+        cache = Cache(open_store(f"127.0.0.1:{dead_port}", own()), Codec())
+        function = Counted()
+        with pytest.raises(TransportError):
+            cache.get_or_set("k", function, 60, **options)
+        assert function.calls == 0
+
+    def test_tags_and_locks(self, dead_port):
+        """Tagged values are like others; a lock is never pretended."""
+        cache = Cache(open_store(f"127.0.0.1:{dead_port}", own(ignore_errors=True)), Codec())
+        assert cache.set("k", 1, 60, tags=["t"]) is False
+        assert cache.get("k") is None
+        assert cache.delete_tag("t") is None
+        for call in (
+            lambda: cache.add("k", 1, 60, tags=["t"]),
+            cache.lock("l", 5).acquire,
+            cache.lock("l", 5).locked,
+        ):
+            with pytest.raises(TransportError):
+                call()
