@@ -155,6 +155,7 @@ class _Listing:
         self._listed: Iterator[bytes] = iter(())
         self._after: bytes | None = None
         self._complete = False
+        self._page_size = 0
 
     def next(self) -> Steps[dict[bytes, Any] | None]:
         """Return some more keys, stored -> caller's, which may be none; ``None`` at the end."""
@@ -166,6 +167,16 @@ class _Listing:
                 return None
             listed, self._after = yield Ask("page", self.prefix, self._after, self._size)
             self._listed, self._complete = iter(listed), self._after is None
+            self._page_size = len(listed)
+
+    def removed(self, count: int) -> None:
+        """Take note of how many of the keys handed out last were there and are removed now.
+
+        If that was all the last page had, the rest begins at the front again, where an engine finds
+        it faster than from a place in the middle on.
+        """
+        if count == self._page_size:
+            self._after = None
 
     def select(self, stored: Iterable[bytes]) -> dict[bytes, Any]:
         """Return those that are wanted, stored -> caller's."""
@@ -201,5 +212,7 @@ def _deleting(listing: _Listing) -> Steps[int]:
     removed = 0
     while (found := (yield from listing.next())) is not None:
         if found:
-            removed += yield Ask("remove_many", list(found))
+            count = yield Ask("remove_many", list(found))
+            listing.removed(count)
+            removed += count
     return removed

@@ -90,6 +90,8 @@ class _Replies(Generic[T]):
         stop = data.find(b"\r\n\r\n", self._at, end)
         if stop >= 0:
             return stop + 4
+        if not b"HTTP/".startswith(data[self._at : min(end, self._at + 5)]):
+            raise RemoteProtocolError("the reply is not HTTP")
         if end - self._at > self._limits.headers:
             raise RemoteProtocolError("the reply's header block is too long")
         return end + 1

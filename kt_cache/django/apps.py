@@ -1,8 +1,9 @@
-"""Django's description of this app; it is optional in ``INSTALLED_APPS``."""
+"""Django's description of this app; in ``INSTALLED_APPS`` it adds the system checks."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 __all__ = ["KTCacheConfig"]
 
@@ -13,3 +14,10 @@ class KTCacheConfig(AppConfig):
     name = "kt_cache.django"
     label = "kt_cache"
     verbose_name = "kt_cache"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from kt_cache.django import checks  # noqa: PLC0415 - needs the settings
+
+        register(checks.check_key_functions, Tags.caches)
+        register(checks.check_pickle, Tags.caches, Tags.security, deploy=True)

@@ -68,6 +68,11 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
         return self._cache.store
 
     @property
+    def codec(self) -> Codec:
+        """How values are stored, for parts of kt_cache that store others in the same way."""
+        return self._cache.codec
+
+    @property
     def client(self) -> Any:
         """A direct client of the same server and database, sharing the connections.
 

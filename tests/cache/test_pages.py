@@ -109,6 +109,22 @@ def test_dead_records(store):
     assert [k for page in walk(store, b"a:", 50) for k in page][-2:] == [b"a:zzz", b"a:zzzz"]
 
 
+@pytest.mark.parametrize("dead", [0, 120])
+def test_removing(store, dead):
+    """Removing goes on at the front as long as all goes, and behind dead records where it meets
+    such, which cannot be removed.
+    """
+    for number in range(dead):
+        key = b":1:a%03d" % (2 * number)
+        store.client.set_bytes(key, b"v", expire_time=-1_000_000_000, no_reply=True)
+    live = {b":1:a%03d+" % number: b"v" for number in range(300)}
+    store.set_many(live | {b":1:b": b"v", b":1:": b"v", b":1:a": b"v"}, 60)
+    cache = Cache(store, Codec())
+    assert cache.delete_prefix("a", itersize=50) == 301
+    assert cache.delete_prefix("a") == 0
+    assert store.get_many([*live, b":1:a", b":1:", b":1:b"]) == {b":1:": b"v", b":1:b": b"v"}
+
+
 def test_no_connection_is_kept(full):
     """Between two pages, and after the last, every connection is back in the pool, and of use."""
     pool = get_pool(full.config)

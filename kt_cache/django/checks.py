@@ -1,0 +1,73 @@
+"""System checks: what ``manage.py check`` says about caches of ours in ``CACHES``.
+
+They are registered by the app ``kt_cache.django`` in ``INSTALLED_APPS``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.base import default_key_func
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
+
+from kt_cache.django.cache import KyotoTycoonCache
+from kt_cache.serializers import KT_PICKLE
+
+__all__ = ["check_key_functions", "check_pickle"]
+
+
+def check_key_functions(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - as Django calls it
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Warn of key functions with which ``clear()`` cannot tell whose a key is."""
+    return [
+        Warning(
+            f"With its KEY_FUNCTION, clear() of the cache {alias!r} removes every record of the "
+            "database but sessions, those of other sites and prefixes too.",
+            hint="Give the cache a database of its own (LOCATION kt://host:port/1), or use "
+            "KEY_PREFIX instead of KEY_FUNCTION.",
+            obj=f"CACHES[{alias!r}]",
+            id="kt_cache.W001",
+        )
+        for alias, cache in _ours()
+        if cache.key_func is not default_key_func
+    ]
+
+
+def check_pickle(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Warn of pickles from other machines: whoever can write there can run code here."""
+    return [
+        Warning(
+            f"The cache {alias!r} unpickles what a server on {cache.store.config.address} holds: "
+            "whoever can write to that server can run code in this site.",
+            hint="Set OPTIONS['serializer'] to 'json' or 'msgpack', or see to it that this site "
+            "alone can reach the server and silence this check.",
+            obj=f"CACHES[{alias!r}]",
+            id="kt_cache.W002",
+        )
+        for alias, cache in _ours()
+        if cache.codec.serializer.name == KT_PICKLE and not _is_loopback(cache.get_client().host)
+    ]
+
+
+def _ours() -> Iterator[tuple[str, KyotoTycoonCache]]:
+    for alias in settings.CACHES:
+        cache = caches[alias]
+        if isinstance(cache, KyotoTycoonCache):
+            yield alias, cache
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,88 @@
+"""What ``manage.py check`` says about the caches of a site."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks.registry import CheckRegistry
+from django.core.exceptions import ImproperlyConfigured
+
+from kt_cache.django.apps import KTCacheConfig
+from kt_cache.django.checks import check_key_functions, check_pickle
+from tests.django.conftest import BACKEND
+
+
+@pytest.fixture
+def found(settings):
+    """Return what the checks find about one entry of CACHES, beside another one in order."""
+
+    def check(**entry):
+        good = {"BACKEND": BACKEND, "LOCATION": "127.0.0.1:1978"}
+        settings.CACHES = {
+            "default": good,
+            "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+            "other": good | entry,
+        }
+        return [*check_key_functions(None), *check_pickle(None)]
+
+    return check
+
+
+def test_in_order(found):
+    """There is nothing to say about a cache with the usual settings on this machine."""
+    assert found() == []
+
+
+def test_key_function(found):
+    """A KEY_FUNCTION of one's own is warned of, with the alias, and what to do."""
+    (warning,) = found(KEY_FUNCTION="tests.django.keys.own_key")
+    assert warning.id == "kt_cache.W001"
+    assert warning.obj == "CACHES['other']"
+    assert "clear() of the cache 'other' removes every record" in warning.msg
+    assert "KEY_PREFIX" in warning.hint
+
+
+@pytest.mark.parametrize(
+    ("location", "loopback"),
+    [
+        ("127.0.0.1:1978", True),
+        ("kt://127.8.9.1", True),
+        ("localhost", True),
+        ("kt://[::1]:1978/2", True),
+        ("kt://10.0.0.7:1978", False),
+        ("kt://[fe80::1]", False),
+        ("cache.example:1978", False),
+        ("localhost.example:1978", False),
+    ],
+)
+def test_pickle(found, location, loopback):
+    """Pickle is warned of if the server is not on this machine; other serializers never."""
+    warnings = found(LOCATION=location)
+    assert [warning.id for warning in warnings] == ([] if loopback else ["kt_cache.W002"])
+    for warning in warnings:
+        assert warning.obj == "CACHES['other']"
+        assert "'json' or 'msgpack'" in warning.hint
+    for serializer in ("json", "msgpack", "none"):
+        assert found(LOCATION=location, OPTIONS={"serializer": serializer}) == []
+
+
+def test_mistakes_are_found(found):
+    """A setting that is not understood fails in the checks, before the first page needs it."""
+    with pytest.raises(ImproperlyConfigured, match="did you mean 'serializer'"):
+        found(OPTIONS={"serialiser": "json"})
+
+
+def test_the_app_registers_them(monkeypatch, settings):
+    """In INSTALLED_APPS the app adds the checks, the one about pickle to ``check --deploy``."""
+    registry = CheckRegistry()
+    monkeypatch.setattr("kt_cache.django.apps.register", registry.register)
+    settings.CACHES = {
+        "default": {
+            "BACKEND": BACKEND,
+            "LOCATION": "10.0.0.7",
+            "KEY_FUNCTION": "tests.django.keys.own_key",
+        },
+    }
+    KTCacheConfig.create("kt_cache.django").ready()
+    assert [found.id for found in registry.run_checks()] == ["kt_cache.W001"]
+    both = registry.run_checks(include_deployment_checks=True)
+    assert sorted(found.id for found in both) == ["kt_cache.W001", "kt_cache.W002"]
