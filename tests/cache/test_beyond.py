@@ -51,8 +51,9 @@ class TestTimes:
         assert cache.ttl("k", version=2) == 0
         assert type(cache.ttl("k")) is int
 
-    def test_ttl_of_the_living_is_never_zero(self, cache):
+    def test_ttl_of_the_living_is_never_zero(self, store):
         """A value that is still found has at least one second, to the end of its time."""
+        cache = Cache(store, Codec())
         cache.set_many({"k": "v", "n": 5}, 1)
         began = time.monotonic()
         left = {"k", "n"}

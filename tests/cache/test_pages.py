@@ -17,10 +17,9 @@ SERVERS = [
     ("included", "%"),
     ("included", "cache.sqlite"),
     ("ktserver", "%"),
-    ("ktserver", "+"),
     ("ktserver", "cache.kct"),
 ]
-OTHERS = [("included", ":"), ("ktserver", ":"), ("ktserver", "%#rcomp=decdesc")]
+OTHERS = [("included", ":"), ("ktserver", "%#rcomp=decdesc")]
 NAMES = {b"a:%d" % number for number in range(1_234)}
 
 
@@ -81,7 +80,7 @@ class TestContract:
     test_pages_of_what_changes = StoreContract.test_pages_of_what_changes
 
 
-@pytest.mark.parametrize("limit", [1, 10, 100, 250, 1_234, 1_235])
+@pytest.mark.parametrize("limit", [1, 100, 1_234, 1_235])
 def test_parts(full, limit):
     """No part has more keys than were asked for, and together they are all, in order."""
     names = NAMES if limit > 1 else {name for name in NAMES if name.startswith(b"a:12")}
