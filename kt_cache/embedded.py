@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from kt_cache.client import KyotoTycoon, administration
 from kt_cache.client.executor import Executor
 from kt_cache.errors import ConfigError, KTError
+from kt_cache.lua import SCRIPT
 from kt_cache.transport import Pool, PoolConfig
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _PORT_ATTEMPTS = 5
 _ANY_PORT = 1
 _INCLUDED = "included"
 _OUR_SUFFIX = ".sqlite"
+_LUA_MODULE = b"__kyototycoon__"
 _GUARD = Path(__file__).with_name("_child.py")
 
 
@@ -54,6 +57,9 @@ class EmbeddedServer:
     :param server_args: more arguments for the server's command line, further databases included
         (they come first: :attr:`database` has the highest index).
     :param quiet: whether to hide the server's output. If it does not start, the error shows it.
+    :param script: whether the server gets the package's own script, :data:`kt_cache.lua.SCRIPT`,
+        if it runs scripts at all. A real server takes one script, so not if ``server_args`` name
+        another.
     """
 
     def __init__(
@@ -65,6 +71,8 @@ class EmbeddedServer:
         serializer: Any = None,
         server_args: Sequence[str] | None = None,
         quiet: bool = False,
+        *,
+        script: bool = True,
     ) -> None:
         PoolConfig(host=host, port=_ANY_PORT if port is None else port)  # checks both
         self.host = host
@@ -74,6 +82,7 @@ class EmbeddedServer:
         self._serializer = serializer
         self._server_args = list(server_args or ())
         self._quiet = quiet
+        self._script = script
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._client: KyotoTycoon | None = None
@@ -166,8 +175,11 @@ class EmbeddedServer:
         if program:
             # As a file, with the standard library alone: that starts faster.
             command = [sys.executable, "-IS", str(_GUARD), program]
+            if self._script and "-scr" not in self._server_args and _runs_scripts(program):
+                command += ["-scr", str(SCRIPT)]
         else:
             command = [sys.executable, "-m", "kt_cache.server", "--exit-with-stdin"]
+            command += [] if self._script else ["--no-cache-script"]
         command += ["-host", self.host, "-port", str(port), "-le", *self._server_args]
         if self.database.startswith("-"):  # or else it is taken for an option
             command.append("--")
@@ -194,6 +206,18 @@ class EmbeddedServer:
                     printed = output.read()[-2000:].decode(errors="replace").strip()
                     error.message += f"; it printed: {printed}" if printed else ""
                 raise
+
+
+@lru_cache
+def _runs_scripts(program: str) -> bool:
+    """Tell whether a real server was built with Lua: its code names the module that scripts get.
+
+    No option of it tells, and without Lua one that is given a script does not start.
+    """
+    try:
+        return _LUA_MODULE in Path(program).read_bytes()
+    except OSError:
+        return False
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:

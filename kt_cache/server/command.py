@@ -120,6 +120,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_script_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
+        "--no-cache-script",
+        dest="cache_script",
+        action="store_false",
+        help="do not offer the functions that caches and containers use",
+    )
+    add(
         "--script",
         "-scr",
         action="append",
@@ -202,6 +208,7 @@ def _read_options(arguments: argparse.Namespace) -> ServerOptions:
         databases=tuple(arguments.databases) or _DEFAULTS.databases,
         limits=Limits(key=arguments.max_key, value=arguments.max_value, body=arguments.max_body),
         max_connections=arguments.max_connections,
+        cache_script=arguments.cache_script,
         scripts=tuple(arguments.script),
         script_timeout=arguments.script_timeout,
         script_sleep=arguments.script_sleep,

@@ -24,7 +24,10 @@ class ServerOptions:
     :param max_cursors: cursors that one connection may have.
     :param max_waiting: calls that may wait for a signal at a time; more are refused.
     :param max_wait: the longest time that a call may wait for a signal.
-    :param scripts: Lua files whose functions clients may call.
+    :param cache_script: whether clients may call the functions of the package's own script,
+        :data:`kt_cache.lua.SCRIPT`. Without the package lupa they cannot in any case.
+    :param scripts: Lua files whose functions clients may call, too. They are loaded behind that
+        one, and may define its functions anew.
     :param script_timeout: how long a script's call may run, in processor time without its sleep.
     :param script_sleep: how long a script's call may sleep altogether.
     :param script_memory: what all scripts may keep in memory.
@@ -45,6 +48,7 @@ class ServerOptions:
     max_cursors: int = 100
     max_waiting: int = 500
     max_wait: float = 3600.0
+    cache_script: bool = True
     scripts: tuple[str, ...] = ()
     script_timeout: float = 3.0
     script_sleep: float = 60.0

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from kt_cache.errors import ConnectError
+from kt_cache.lua import SCRIPT
 from kt_cache.server.connection import Connection
-from kt_cache.server.lua import ScriptHost, ScriptLimits, load_scripts
+from kt_cache.server.lua import ScriptHost, ScriptLimits, has_lua, load_scripts
 from kt_cache.server.options import ServerOptions
 from kt_cache.server.service import Service
 from kt_cache.server.watch import Watch
@@ -112,7 +113,11 @@ class Server:
 def _load_scripts(
     options: ServerOptions, databases: Sequence[Database], clock: Callable[[], float]
 ) -> ScriptHost | None:
-    if not options.scripts:
+    ours = [str(SCRIPT)] if options.cache_script else []
+    if ours and not options.scripts and not has_lua():
+        _log.info('no scripts: they need the package lupa (pip install "kt-cache[server]")')
+        return None
+    if not ours and not options.scripts:
         return None
     limits = ScriptLimits(
         time=options.script_timeout,
@@ -122,7 +127,10 @@ def _load_scripts(
         cursors=options.max_cursors,
         files=options.script_io,
     )
-    return load_scripts(options.scripts, databases, limits, clock=clock)
+    host = load_scripts([*ours, *options.scripts], databases, limits, clock=clock)
+    if options.scripts:
+        host.begin()  # what is wrong with them is to be told now
+    return host
 
 
 async def _let_loop_pass() -> None:

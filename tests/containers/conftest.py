@@ -29,7 +29,9 @@ def running(kind: str, script: Path | None, *databases: str) -> Iterator[Embedde
         need_ktserver()
     *others, last = databases
     arguments = ["-scr", str(script), *others]
-    with EmbeddedServer(kind, database=last, server_args=arguments, quiet=True) as server:
+    with EmbeddedServer(
+        kind, database=last, server_args=arguments, quiet=True, script=False
+    ) as server:
         yield server
 
 

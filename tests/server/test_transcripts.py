@@ -21,7 +21,7 @@ def test_transcript(name: str, tmp_path: Path) -> None:
     words = [str(tmp_path / word) if word in files else word for word in words]
     # What scripts are made to do wrong in these is logged.
     level = "none" if files else "error"
-    with IncludedServer("--log-level", level, *words) as server:
+    with IncludedServer("--no-cache-script", "--log-level", level, *words) as server:
         assert replay(case["steps"], server.host, server.port) == []
         status, logged = server.stop()
     assert (status, logged) == (0, "")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from kt_cache.errors import ConfigError
-from kt_cache.server.lua.outcome import FAILED, Outcome
+from kt_cache.errors import ConfigError, KTError
+from kt_cache.server.lua.outcome import FAILED, Outcome, ReturnCode
 from kt_cache.server.lua.state import LuaState, ScriptLimits, Sleep
 from kt_cache.storage import Database
 
@@ -30,11 +30,10 @@ def load_scripts(
     *,
     clock: Callable[[], float] = time.time,
 ) -> ScriptHost:
-    """Load Lua files, in that order.
+    """Return what plays the functions of Lua files, loaded in that order when they are needed.
 
     :param clock: the Unix time.
-    :raises NotSupported: without the package lupa.
-    :raises ConfigError: if a file cannot be read, or fails.
+    :raises ConfigError: if a file cannot be read.
     """
     sources = [(_read(path), path) for path in paths]
 
@@ -65,9 +64,18 @@ class ScriptHost:
 
     def __init__(self, new_state: Callable[[], LuaState], limits: ScriptLimits) -> None:
         self._new_state = new_state
-        self._state = new_state()
+        self._state: LuaState | None = None
+        self._failed = False
         self._limits = limits
         self._closing = asyncio.Event()
+
+    def begin(self) -> None:
+        """Load the scripts now instead of at the first call.
+
+        :raises NotSupported: without the package lupa.
+        :raises ConfigError: if a script fails.
+        """
+        self._state = self._new_state()
 
     def play(self, name: bytes, pairs: Sequence[Pair]) -> Outcome | LaterOutcome:
         """Call a function with named values.
@@ -75,7 +83,9 @@ class ScriptHost:
         :return: what came of it, or a coroutine that waits for that because it sleeps. Cancelling
             the coroutine abandons the call where it is.
         """
-        state = self._state
+        state = self._state or self._begin_late()
+        if state is None:
+            return Outcome(ReturnCode.NOT_IMPLEMENTED, [])
         outcome = state.start(name, pairs)
         if not isinstance(outcome, Outcome):
             return self._sleep(state, *outcome)
@@ -86,6 +96,15 @@ class ScriptHost:
     def close(self) -> None:
         """End the calls that sleep; they fail."""
         self._closing.set()
+
+    def _begin_late(self) -> LuaState | None:
+        if not self._failed:
+            try:
+                self.begin()
+            except KTError as error:
+                self._failed = True
+                _log.error("no scripts: %s", error.message)
+        return self._state
 
     async def _sleep(self, state: LuaState, number: int, seconds: Sleep) -> Outcome:
         left = self._limits.sleep

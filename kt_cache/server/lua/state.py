@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any, NoReturn, TypeAlias
 
 from kt_cache._version import __version__
@@ -20,7 +21,7 @@ from kt_cache.storage import Database
 
 Pair: TypeAlias = tuple[bytes, bytes]
 
-__all__ = ["LuaState", "ScriptLimits", "Sleep"]
+__all__ = ["LuaState", "ScriptLimits", "Sleep", "has_lua"]
 
 _log = logging.getLogger(__name__)
 _script_log = logging.getLogger(f"{__name__}.script")
@@ -218,6 +219,14 @@ class LuaState:
 
     def _pack(self, form: bytes, *numbers: float) -> bytes:
         return pack_numbers(form, (*self._guard.collected(), *numbers))
+
+
+def has_lua() -> bool:
+    """Tell whether the package that scripts need is installed, without loading it."""
+    try:
+        return find_spec("lupa.lua51") is not None
+    except ImportError:
+        return False
 
 
 def _new_runtime(memory: int) -> tuple[Any, type[Exception]]:

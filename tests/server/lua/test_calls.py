@@ -76,7 +76,7 @@ def test_library_functions_are_not_for_clients() -> None:
 
 def test_without_a_script() -> None:
     """A server without scripts says so, and keeps the connection."""
-    with IncludedServer() as server, server.connect() as connection:
+    with IncludedServer("--no-cache-script") as server, server.connect() as connection:
         status, rows = connection.call("play_script", name="any")
         assert (status, rows) == (501, {"ERROR": b"the scripting extention is disabled"})
         connection.send(encode_script(b"any"))
