@@ -27,6 +27,9 @@ class Owner(Protocol):
     def release(self, connection: AsyncConnection) -> None:
         """Take back a connection whose exchange is complete."""
 
+    def lose(self, connection: AsyncConnection) -> None:
+        """Discard one that the server closed while it was unused."""
+
     def discard(self, connection: AsyncConnection, *, broken: bool = False) -> None:
         """Close a connection instead of using it again."""
 
@@ -330,7 +333,7 @@ class AsyncConnection:
 
     def _break(self, error: ConnectionClosed, cause: OSError | None = None) -> None:
         if self._waiting is None:
-            self._owner.discard(self)
+            self._owner.lose(self)
             return
         error.__cause__ = cause
         self._fail(error)

@@ -44,6 +44,8 @@ class AsyncPool:
         self._serving = False
         self._probe_after = min(PROBE_AFTER, config.max_idle)
         self._generation = 0
+        self.notes: dict[str, Any] = {}
+        """As in :class:`~kt_cache.transport.pool.Pool`."""
         self._connects = 0
         self._discards = 0
 
@@ -172,6 +174,11 @@ class AsyncPool:
             self._idle.remove(connection)
         self._pass_place_on()
 
+    def lose(self, connection: AsyncConnection) -> None:
+        """Discard a connection that the server closed while it was unused."""
+        self.notes = {}
+        self.discard(connection)
+
     def expire(self, generation: int | None = None) -> None:
         """Close all idle connections now and those in use when they come back.
 
@@ -179,13 +186,13 @@ class AsyncPool:
         """
         if generation not in (None, self._generation):
             return
-        self._generation += 1
+        self._begin_generation()
         for connection in self._idle[:]:
             self.discard(connection)
 
     def close(self) -> None:
         """Close all connections, those in use as well. The pool stays usable."""
-        self._generation += 1
+        self._begin_generation()
         for connection in list(self._open):
             self.discard(connection)
 
@@ -194,13 +201,17 @@ class AsyncPool:
 
         For what is left of a loop that was closed, and of the parent's loops in a forked process.
         """
-        self._generation += 1
+        self._begin_generation()
         for connection in self._open:
             connection.forsake()
         self._idle.clear()
         self._open.clear()
         self._line.forsake()
         self._opening = 0
+
+    def _begin_generation(self) -> None:
+        self._generation += 1
+        self.notes = {}
 
     # ------------------------------------------------------------ with a connection
 
@@ -218,9 +229,10 @@ class AsyncPool:
 
     def _is_usable(self, connection: AsyncConnection, now: float) -> bool:
         """Look closely at a connection that was unused for a while."""
-        if now >= connection.expires or now - connection.last_used > self.config.max_idle:
+        if connection.is_stale():
+            self.notes = {}
             return False
-        return not connection.is_stale()
+        return now < connection.expires and now - connection.last_used <= self.config.max_idle
 
     async def _connect(self, deadline: float) -> AsyncConnection:
         """Open the connection that a place was taken for."""

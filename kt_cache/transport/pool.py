@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from kt_cache.errors import ConnectionClosed
@@ -86,6 +86,13 @@ class Pool:
         self._waiters: deque[_Waiter] = deque()
         self._probe_after = min(PROBE_AFTER, config.max_idle)
         self._generation = 0
+        self.notes: dict[str, Any] = {}
+        """What users found out about the server.
+
+        It is replaced by an empty one when the server may have been restarted: with each
+        generation, and when it has closed an unused connection. Whoever asks the server takes it
+        before, so that an answer from before a restart is not found after it.
+        """
         self._connects = 0
         self._discards = 0
         self._waits = 0
@@ -223,7 +230,7 @@ class Pool:
         with self._lock:
             if generation not in (None, self._generation):
                 return
-            self._generation += 1
+            self._begin_generation()
         for _ in range(self.config.max_size):
             try:
                 connection = self._idle.pop()
@@ -234,13 +241,17 @@ class Pool:
     def reset_after_fork(self) -> None:
         """In a forked child: forget everything that belongs to the parent."""
         self._lock = threading.Lock()
-        self._generation += 1
+        self._begin_generation()
         for connection in self._open:
             if isinstance(connection, Connection):
                 connection.close()
         self._idle, self._open, self._waiters = [], WeakSet(), deque()
 
     # ------------------------------------------------------------ under the lock
+
+    def _begin_generation(self) -> None:
+        self._generation += 1
+        self.notes = {}
 
     def _join_queue(self) -> _Waiter:
         if len(self._waiters) >= self.config.max_waiting:
@@ -269,9 +280,12 @@ class Pool:
 
     def _is_usable(self, connection: Connection, now: float) -> bool:
         """Look closely at a connection that was unused for a while."""
-        if connection.generation != self._generation or now >= connection.expires:
+        if connection.generation != self._generation:
             return False
-        return now - connection.last_used <= self.config.max_idle and not connection.is_stale()
+        if connection.is_stale():
+            self.notes = {}
+            return False
+        return now < connection.expires and now - connection.last_used <= self.config.max_idle
 
     def _close_oldest(self, now: float) -> None:
         """Close the connection that was unused for longest, if that is too long."""
