@@ -19,7 +19,7 @@ from kt_cache.cache.codec import is_counter
 from kt_cache.errors import ConfigError
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN
 
-__all__ = ["is_past", "relative_xt", "time_left", "unwrap", "wrap"]
+__all__ = ["envelope_of", "is_past", "relative_xt", "time_left", "unwrap", "wrap"]
 
 _MARK = b"\x01"
 _HEAD = Struct(">cd")
@@ -39,6 +39,11 @@ def wrap(payload: bytes, deadline: float | None) -> bytes:
             return payload
         deadline = math.inf
     return _HEAD.pack(_MARK, deadline) + payload
+
+
+def envelope_of(deadline: float | None) -> bytes:
+    """Return what stands before a payload that is no counter; nothing for one without end."""
+    return b"" if deadline is None else _HEAD.pack(_MARK, deadline)
 
 
 def unwrap(record: bytes) -> tuple[bytes, float | None]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from kt_cache.cache import operations
 from kt_cache.cache.envelope import is_past, relative_xt, time_left, unwrap, wrap
+from kt_cache.cache.script import ADD, INCREMENT, SCRIPT, TOUCH, Atomic
 from kt_cache.client import KyotoTycoon, administration, bulk_procedures, procedures, records
 from kt_cache.client.aio_executor import AsyncExecutor
+from kt_cache.client.cache_functions import NoAnswer
 from kt_cache.client.command import Command
 from kt_cache.client.executor import Executor
 from kt_cache.protocol.binary import Found
@@ -16,6 +19,8 @@ from kt_cache.serializers import KT_NONE
 from kt_cache.transport import PoolConfig, get_pool
 
 __all__ = ["KyotoStore"]
+
+T = TypeVar("T")
 
 
 class KyotoStore:
@@ -115,13 +120,12 @@ class KyotoStore:
             await self._async_executor.run(self._write_many(payloads, ttl))
 
     def add(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
-        """Store a payload unless there is one. One round trip, as a rule."""
-        return self._executor.drive(operations.add(self.db, key, payload, ttl, self._clock))
+        """Store a payload unless there is one. One round trip with the script, and as a rule."""
+        return self._do(ADD, self.db, key, payload, ttl, self._clock)
 
     async def aadd(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """See :meth:`add`."""
-        operation = operations.add(self.db, key, payload, ttl, self._clock)
-        return await self._async_executor.drive(operation)
+        return await self._ado(ADD, self.db, key, payload, ttl, self._clock)
 
     def replace(self, key: bytes, payload: bytes, ttl: float | None) -> bool:
         """Store a payload only if the server still holds one. One round trip."""
@@ -145,21 +149,23 @@ class KyotoStore:
         return await self._async_executor.drive(operation)
 
     def touch(self, key: bytes, ttl: float | None) -> bool:
-        """Give a record a new time to live. Two round trips."""
-        return self._executor.drive(operations.touch(self.db, key, ttl, self._clock))
+        """Give a record a new time to live. One round trip with the script, two without."""
+        return self._do(TOUCH, self.db, key, ttl, self._clock)
 
     async def atouch(self, key: bytes, ttl: float | None) -> bool:
         """See :meth:`touch`."""
-        return await self._async_executor.drive(operations.touch(self.db, key, ttl, self._clock))
+        return await self._ado(TOUCH, self.db, key, ttl, self._clock)
 
     def incr(self, key: bytes, delta: int) -> int | None:
-        """Add to a counter and keep its time to live. Two round trips."""
-        return self._executor.drive(operations.increment(self.db, key, delta, self._clock))
+        """Add to a counter and keep its time to live.
+
+        One round trip with the script; two without, or past 14 digits.
+        """
+        return self._do(INCREMENT, self.db, key, delta, self._clock)
 
     async def aincr(self, key: bytes, delta: int) -> int | None:
         """See :meth:`incr`."""
-        operation = operations.increment(self.db, key, delta, self._clock)
-        return await self._async_executor.drive(operation)
+        return await self._ado(INCREMENT, self.db, key, delta, self._clock)
 
     # ------------------------------------------------------------ removing
 
@@ -200,6 +206,27 @@ class KyotoStore:
         await self._async_executor.run(administration.clear(self.db))
 
     # ------------------------------------------------------------ what both ways share
+
+    def _do(self, atomic: Atomic[T], *what: Any) -> T:
+        """Call the script if it is known to be there, as it nearly always is; else find a way."""
+        executor, answer = self._executor, NoAnswer.NOT_ASKED
+        if executor.pool.findings.get(SCRIPT):
+            result: T | NoAnswer = executor.run(atomic.call(*what))
+            if not isinstance(result, NoAnswer):
+                return result
+            answer = result
+        return executor.drive(atomic.find_way(what, executor.pool, answer))
+
+    async def _ado(self, atomic: Atomic[T], *what: Any) -> T:
+        """See :meth:`_do`."""
+        executor, answer = self._async_executor, NoAnswer.NOT_ASKED
+        pool = executor.pool
+        if pool.findings.get(SCRIPT):
+            result: T | NoAnswer = await executor.run(atomic.call(*what))
+            if not isinstance(result, NoAnswer):
+                return result
+            answer = result
+        return await executor.drive(atomic.find_way(what, pool, answer))
 
     def _read(self, keys: Collection[bytes]) -> Command[list[Found]]:
         return records.get_bulk([(self.db, key) for key in keys])

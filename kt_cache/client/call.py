@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeAlias, TypedDict, TypeVar
 
 from kt_cache.client.command import Command
@@ -43,7 +43,7 @@ Rows = dict[bytes, bytes]
 Where: TypeAlias = "int | Params"
 """A database index, or a call's common parameters as :func:`common` makes them."""
 
-_REFUSED = 450
+_UNDERSTOOD = (200, 450)  # done; refused for a reason that lies in the record
 _KINDS = {
     "no such database": NoSuchDatabase,
     "no such cursor": NoSuchDatabase,  # all ours have a number, so only the database can be wrong
@@ -116,16 +116,18 @@ def call(
     *,
     repeatable: bool,
     key: bytes | None = None,
+    understood: Sequence[int] = _UNDERSTOOD,
 ) -> Command[T]:
     """Call any procedure.
 
     :param params: input names and values.
-    :param read: makes the result of a reply with status 200 or 450; others raise ServerError.
+    :param read: makes the result of a reply with an understood status.
+    :param understood: these; others raise ServerError.
     :param repeatable: whether the call may be sent twice. One that sends a signal never is.
     """
     if len(params) > _SIGNAL and params[_SIGNAL][0] == b"SIGNAL":
         repeatable = False
-    return name, encode_call(name, params), _reading(read), repeatable, key
+    return name, encode_call(name, params), _reading(read, understood), repeatable, key
 
 
 class Procedure(Generic[T]):
@@ -162,19 +164,19 @@ class Procedure(Generic[T]):
         return call(self._name, params, self._read, repeatable=self._repeatable, key=key)
 
 
-def _reading(read: Callable[[RpcReply], T]) -> Decoder[T]:
+def _reading(read: Callable[[RpcReply], T], understood: Sequence[int] = _UNDERSTOOD) -> Decoder[T]:
     """Return the decoder of a reply of which ``read`` makes the result."""
 
     def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
         reply = decode_usual_reply(data, end)
         if reply is None:
-            return begin(_any_reply(read), data, end)
-        return _result(reply, read)
+            return begin(_any_reply(read, understood), data, end)
+        return _result(reply, read, understood)
 
     return decode
 
 
-def _any_reply(read: Callable[[RpcReply], T]) -> Decoder[T]:
+def _any_reply(read: Callable[[RpcReply], T], understood: Sequence[int]) -> Decoder[T]:
     reply_in = RpcReplyDecoder()
 
     def decode(data: Buffer, end: int) -> T | Incomplete | Closing[T]:
@@ -182,14 +184,20 @@ def _any_reply(read: Callable[[RpcReply], T]) -> Decoder[T]:
         if isinstance(reply, Incomplete):
             return reply
         if isinstance(reply, Closing):
-            return Closing(_result(reply.result, read, connection_ok=False))
-        return _result(reply, read)
+            return Closing(_result(reply.result, read, understood, connection_ok=False))
+        return _result(reply, read, understood)
 
     return decode
 
 
-def _result(reply: RpcReply, read: Callable[[RpcReply], T], *, connection_ok: bool = True) -> T:
-    if reply.status in (200, _REFUSED):
+def _result(
+    reply: RpcReply,
+    read: Callable[[RpcReply], T],
+    understood: Sequence[int],
+    *,
+    connection_ok: bool = True,
+) -> T:
+    if reply.status in understood:
         try:
             return read(reply)
         except ServerError as error:

@@ -9,10 +9,12 @@
 -- Only what `procedure` defines is global: the server lets anyone call what is global.
 
 local kt = __kyototycoon__
+local dbs = kt.dbs
 local NOP, REMOVE = kt.Visitor.NOP, kt.Visitor.REMOVE
 local NOT_HERE, INVALID, LOGIC, INTERNAL = kt.RVENOIMPL, kt.RVEINVALID, kt.RVELOGIC, kt.RVEINTERNAL
 
-local VERSION = 1 -- rises when a function is added or answers otherwise
+local VERSION = 2 -- rises when a function is added or answers otherwise
+local OLDEST = 2 -- the lowest version whose callers get what they expect
 local NEVER = 1099511627775 -- the time of a record that does not expire
 
 ---------------------------------------------------------------- the ground
@@ -36,6 +38,7 @@ end
 -- A time as given on the wire, within what a double carries exactly.
 local function given_time(text)
   local found = tonumber(text)
+  if found and found >= -NEVER and found <= NEVER and found % 1 == 0 then return found end
   if found and found == found then
     return math.max(-NEVER, math.min(math.floor(found), NEVER))
   end
@@ -43,22 +46,31 @@ end
 
 -- Defines a global function. `inputs` lists the names that must be there, and gives those that are
 -- not text the function that reads them. `action(db, inmap, outmap)` returns nothing on success.
-local function procedure(name, inputs, action)
+-- `elsewhere(outmap)` answers for a database that is not there, if that is no failure.
+local function procedure(name, inputs, action, elsewhere)
   local function refuse(why)
     kt.log("error", name .. ": " .. why)
     return INVALID
   end
+  local readers = {}
+  for input, read in pairs(inputs) do
+    if type(input) == "string" then table.insert(readers, { input = input, read = read }) end
+  end
   _G[name] = function(inmap, outmap)
-    local db = kt.dbs[(tonumber(inmap.db) or not inmap.db and 0 or -1) + 1]
+    local db = dbs[(tonumber(inmap.db) or not inmap.db and 0 or -1) + 1]
     inmap.db = nil
+    if not db and elsewhere then return elsewhere(outmap) end
     if not db then return refuse("there is no such database") end
-    for _, input in ipairs(inputs) do
-      if not inmap[input] then return refuse(input .. " is missing") end
+    for index = 1, #inputs do
+      if not inmap[inputs[index]] then return refuse(inputs[index] .. " is missing") end
     end
-    for input, read in pairs(inputs) do
-      if type(input) == "string" and inmap[input] then
-        inmap[input] = read(inmap[input])
-        if not inmap[input] then return refuse(input .. " is not a number") end
+    for index = 1, #readers do
+      local input = readers[index].input
+      local text = inmap[input]
+      if text then
+        local value = readers[index].read(text)
+        if not value then return refuse(input .. " is not a number") end
+        inmap[input] = value
       end
     end
     return action(db, inmap, outmap)
@@ -902,8 +914,10 @@ end)
 
 ---------------------------------------------------------------- what this is, and errors
 
--- -> version
-procedure("ktcacheversion", {}, function(_, _, outmap) outmap.version = VERSION end)
+-- -> version; oldest, the lowest version whose callers get what they expect
+procedure("ktcacheversion", {}, function(_, _, outmap)
+  outmap.version, outmap.oldest = VERSION, OLDEST
+end)
 
 -- -> version, of LuaJIT
 procedure("jit_version", {}, function(_, _, outmap)
@@ -933,49 +947,83 @@ end)
 -- Caches keep counters as decimal digits. Lua's numbers are exact up to 15 of them.
 local MOST_DIGITS = 14
 local ENVELOPE, ENVELOPE_SIZE = "\1", 9 -- a mark and the exact deadline, before the payload
-local TOLERANCE = 2 -- seconds by which the deadline and the record's time may disagree
+local ENDLESS = ENVELOPE .. "\127\240\0\0\0\0\0\0" -- the deadline that never comes
+local TOLERANCE = 2 -- seconds by which deadline, record and caller may disagree
+
+-- Answers that nothing was done, and that the caller does it by compare-and-set, whose failures
+-- say more.
+local function use_cas(outmap) outmap.refused = "use cas" end
+
+local function exact_integer(text)
+  local digits = string.match(text, "^%-?(%d+)$")
+  return digits and #digits <= MOST_DIGITS and tonumber(text)
+end
+
+-- Returns what is behind a record's envelope; nothing if the record is past its deadline, which
+-- counts only if it agrees with the record's own time and with the caller's clock. Both are
+-- big-endian; unpack reads the other kind.
+local function live_payload(record, xt, now)
+  if not begins(record, ENVELOPE) or #record < ENVELOPE_SIZE then return record end
+  local times = kt.unpack("dd", string.reverse(now .. string.sub(record, 2, ENVELOPE_SIZE)))
+  local deadline, present = times[1], times[2]
+  local agrees = math.abs(deadline - xt) <= TOLERANCE and present <= xt + TOLERANCE
+  if present < deadline or not agrees then return string.sub(record, ENVELOPE_SIZE + 1) end
+end
+
+-- Reads the caller's clock: a big-endian double.
+local function clock(text)
+  if #text == 8 then return text end
+end
 
 -- Adds to a counter and keeps its time.
 -- key, num -> num; nothing if there is no record; refused = "use cas" if this cannot do it exactly
 procedure("ktcacheincr", { "key", "num" }, function(db, inmap, outmap)
-  local function exactly(text)
-    local digits = string.match(text, "^%-?(%d+)$")
-    return digits and #digits <= MOST_DIGITS and tonumber(text)
-  end
   local function visit(_, value, xt)
     if not value then return NOP end
-    local old, more = exactly(value), exactly(inmap.num)
-    local sum = old and more and string.format("%.0f", old + more)
-    if not sum or not exactly(sum) then
-      outmap.refused = "use cas"
+    local old, more = exact_integer(value), exact_integer(inmap.num)
+    local sum = old and more and string.format("%.0f", old + more + 0) -- not "-0"
+    if not sum or not exact_integer(sum) then
+      use_cas(outmap)
       return NOP
     end
     outmap.num = sum
     return sum, keep(xt)
   end
   if not db:accept(inmap.key, visit) then return INTERNAL end
-end)
+end, use_cas)
 
 -- Gives a record a new time, and a new envelope (empty for none) unless it is a counter.
--- key, xt, envelope -> num, 1 or 0 for whether there was a record within its time
-procedure("ktcachetouch", { "key", "xt", "envelope", xt = given_time }, function(db, inmap, outmap)
+-- key, xt, envelope, now -> num, 1 or 0 for whether there was a record within its time
+local touch_inputs = { "key", "xt", "envelope", "now", xt = given_time, now = clock }
+procedure("ktcachetouch", touch_inputs, function(db, inmap, outmap)
   outmap.num = 0
-  local function visit(_, value, xt)
-    if not value then return NOP end
-    local envelope, payload = inmap.envelope, value
-    if begins(value, ENVELOPE) and #value >= ENVELOPE_SIZE then
-      local now = kt.time()
-      local deadline = kt.unpack("d", string.reverse(string.sub(value, 2, ENVELOPE_SIZE)))[1]
-      local agrees = math.abs(deadline - xt) <= TOLERANCE and now <= xt + TOLERANCE
-      if now >= deadline and agrees then return NOP end
-      payload = string.sub(value, ENVELOPE_SIZE + 1)
-    end
+  local function visit(_, record, xt)
+    local payload = record and live_payload(record, xt, inmap.now)
+    if not payload then return NOP end
     outmap.num = 1
-    if string.find(payload, "^[%-%d]") then envelope = "" end
+    local envelope = inmap.envelope
+    if string.find(payload, "^[%-%d]") then
+      envelope = ""
+    elseif envelope == "" and begins(payload, ENVELOPE) then
+      envelope = ENDLESS -- or else the payload's beginning would be taken for one
+    end
     return envelope .. payload, inmap.xt
   end
   if not db:accept(inmap.key, visit) then return INTERNAL end
-end)
+end, use_cas)
+
+-- Stores a record unless there is one within its time.
+-- key, value, xt, now -> num, 1 or 0 for whether it was stored
+local add_inputs = { "key", "value", "xt", "now", xt = given_time, now = clock }
+procedure("ktcacheadd", add_inputs, function(db, inmap, outmap)
+  outmap.num = 0
+  local function visit(_, record, xt)
+    if record and live_payload(record, xt, inmap.now) then return NOP end
+    outmap.num = 1
+    return inmap.value, inmap.xt
+  end
+  if not db:accept(inmap.key, visit) then return INTERNAL end
+end, use_cas)
 
 ---------------------------------------------------------------- servers built with msgpack
 

@@ -44,7 +44,7 @@ class AsyncPool:
         self._serving = False
         self._probe_after = min(PROBE_AFTER, config.max_idle)
         self._generation = 0
-        self.notes: dict[str, Any] = {}
+        self.findings: dict[str, Any] = {}
         """As in :class:`~kt_cache.transport.pool.Pool`."""
         self._connects = 0
         self._discards = 0
@@ -176,7 +176,7 @@ class AsyncPool:
 
     def lose(self, connection: AsyncConnection) -> None:
         """Discard a connection that the server closed while it was unused."""
-        self.notes = {}
+        self.findings = {}
         self.discard(connection)
 
     def expire(self, generation: int | None = None) -> None:
@@ -211,7 +211,7 @@ class AsyncPool:
 
     def _begin_generation(self) -> None:
         self._generation += 1
-        self.notes = {}
+        self.findings = {}
 
     # ------------------------------------------------------------ with a connection
 
@@ -230,7 +230,7 @@ class AsyncPool:
     def _is_usable(self, connection: AsyncConnection, now: float) -> bool:
         """Look closely at a connection that was unused for a while."""
         if connection.is_stale():
-            self.notes = {}
+            self.findings = {}
             return False
         return now < connection.expires and now - connection.last_used <= self.config.max_idle
 

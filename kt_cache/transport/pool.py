@@ -86,7 +86,7 @@ class Pool:
         self._waiters: deque[_Waiter] = deque()
         self._probe_after = min(PROBE_AFTER, config.max_idle)
         self._generation = 0
-        self.notes: dict[str, Any] = {}
+        self.findings: dict[str, Any] = {}
         """What users found out about the server.
 
         It is replaced by an empty one when the server may have been restarted: with each
@@ -251,7 +251,7 @@ class Pool:
 
     def _begin_generation(self) -> None:
         self._generation += 1
-        self.notes = {}
+        self.findings = {}
 
     def _join_queue(self) -> _Waiter:
         if len(self._waiters) >= self.config.max_waiting:
@@ -283,7 +283,7 @@ class Pool:
         if connection.generation != self._generation:
             return False
         if connection.is_stale():
-            self.notes = {}
+            self.findings = {}
             return False
         return now < connection.expires and now - connection.last_used <= self.config.max_idle
 

@@ -1,5 +1,13 @@
 """Fixtures of this folder."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kt_cache import EmbeddedServer
+from tests.support.servers import SERVERS, running
 from tests.support.stores import (
     cache,
     clock,
@@ -7,6 +15,7 @@ from tests.support.stores import (
     either_cache,
     proxy,
     recorded_store,
+    scripted,
     stopped_cache,
     stopped_store,
     store,
@@ -19,7 +28,21 @@ __all__ = [
     "either_cache",
     "proxy",
     "recorded_store",
+    "scripted",
     "stopped_cache",
     "stopped_store",
     "store",
 ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module on the servers it names."""
+    if "any_server" in metafunc.fixturenames:
+        names = getattr(metafunc.module, "SERVERS", SERVERS)
+        metafunc.parametrize("any_server", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def any_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """Each of these servers in turn."""
+    yield from running(request.param)

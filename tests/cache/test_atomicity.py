@@ -9,7 +9,10 @@ import pytest
 
 from kt_cache import NEVER
 from kt_cache.cache import Cache, Codec
+from tests.support import servers
 from tests.support.threads import run_threads
+
+SERVERS = [*servers.SERVERS, *servers.SCRIPTLESS]
 
 # The one pair of operations that may undo each other without the script on the server: a touch
 # that meets an increment. ``cas`` compares values, not times, so an increment can put back the
@@ -87,6 +90,28 @@ class TestIncr:
 
 
 class TestTouchMeetsIncr:
+    def test_nothing_is_lost(self, cache, scripted):
+        """A touch that meets increments is never undone by them, nor any of them by it."""
+        if not scripted:
+            pytest.skip(f"without the script {EXCLUDED['touch', 'incr']}")
+        cache.set("n", 0, 1000)
+        key = cache.make_key("n")
+        expire_time = cache.store.client.expire_time
+
+        def work(me):
+            if me:
+                return [cache.incr("n") for _ in range(150)]
+            ends = []
+            for number in range(50):
+                timeout = None if number % 2 else 5000
+                assert cache.touch("n", timeout)
+                ends.append((expire_time(key) == NEVER) == (timeout is None))
+            return ends
+
+        touched, *_ = run_threads(6, work)
+        assert all(touched)
+        assert cache.get("n") == 5 * 150
+
     def test_what_holds_nevertheless(self, cache):
         """A touch that meets increments: none of these is lost, and the record's end is one of
         those that somebody asked for.

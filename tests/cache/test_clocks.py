@@ -9,8 +9,11 @@ import pytest
 from kt_cache import NEVER
 from kt_cache.cache import Cache, Codec
 from kt_cache.cache.kyoto import KyotoStore
+from tests.support import servers
 from tests.support.lifetimes import TENTH, watch, write
 from tests.support.stores import shifted_clock
+
+SERVERS = [*servers.SERVERS, servers.SCRIPTLESS[0]]
 
 OFFSETS = [-10, 0, 10]
 BY_THE_SERVER = 2 + TENTH  # it ends a record in the second after the one it was told

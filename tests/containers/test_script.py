@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import struct
@@ -20,7 +21,7 @@ from tests.containers.conftest import SERVERS, THEIR_SCRIPT, running
 from tests.support.ukt import need_ukt
 
 HELPERS = {"hkv", "skv", "svv", "lkv", "nsplit"}  # of ukt's script, not meant to be called
-OURS_ALONE = {"ktcacheversion", "ktcacheincr", "ktcachetouch"}
+OURS_ALONE = {"ktcacheversion", "ktcacheincr", "ktcachetouch", "ktcacheadd"}
 
 # Loads the script under a stand-in for the msgpack library that some servers are built with.
 WRAPPER = """
@@ -291,7 +292,7 @@ def test_the_last_error(scripted: KyotoTycoon) -> None:
 
 def test_versions(scripted: KyotoTycoon) -> None:
     """The script's own is a number that can be asked for over HTTP as well."""
-    assert scripted.lua.ktcacheversion() == {"version": "1"}
+    assert scripted.lua.ktcacheversion() == {"version": "2", "oldest": "2"}
     assert scripted.lua.jit_version().keys() == {"version"}
 
 
@@ -336,10 +337,16 @@ def envelope(deadline: float) -> bytes:
     return struct.pack(">cd", b"\1", deadline)
 
 
-def touch(kt: KyotoTycoon, **inputs: Any) -> str:
-    found = kt.script("ktcachetouch", {"key": "a", **inputs}, encode_values=False)
+def play_now(kt: KyotoTycoon, name: str, **inputs: Any) -> str:
+    """Call a function that takes the caller's clock."""
+    inputs = {"key": "a", "now": struct.pack(">d", time.time()), **inputs}
+    found = kt.script(name, inputs, encode_values=False)
     assert found is not None
     return str(found["num"])
+
+
+def touch(kt: KyotoTycoon, **inputs: Any) -> str:
+    return play_now(kt, "ktcachetouch", **inputs)
 
 
 def test_touch_tells_whether_there_was_a_record(scripted: KyotoTycoon) -> None:
@@ -381,6 +388,50 @@ def test_touch_respects_a_deadline_that_agrees_with_the_record(scripted: KyotoTy
     assert scripted.get_bytes("a") == past
     scripted.set_bytes("a", past, expire_time=100)
     assert touch(scripted, xt=500, envelope=envelope(now + 500)) == "1"
+
+
+def test_add_stores_what_is_missing(scripted: KyotoTycoon) -> None:
+    """With its time; what is there stays, unless it is past a deadline that is to be believed."""
+    now = time.time()
+    past = envelope(now - 0.5) + b"\x81"
+    assert play_now(scripted, "ktcacheadd", value=b"new", xt=-4_000_000_000) == "1"
+    assert (scripted.get_bytes("a"), scripted.expire_time("a")) == (b"new", 4_000_000_000)
+    assert play_now(scripted, "ktcacheadd", value=b"other", xt=50) == "0"
+    assert (scripted.get_bytes("a"), scripted.expire_time("a")) == (b"new", 4_000_000_000)
+    scripted.set_bytes("a", past, expire_time=1)
+    assert play_now(scripted, "ktcacheadd", value=b"newer", xt=NEVER) == "1"
+    assert (scripted.get_bytes("a"), scripted.expire_time("a")) == (b"newer", NEVER)
+    scripted.set_bytes("a", past, expire_time=100)
+    assert play_now(scripted, "ktcacheadd", value=b"newest", xt=50) == "0"
+
+
+def test_a_time_without_deadline(scripted: KyotoTycoon) -> None:
+    """A payload that looks like a record with a deadline gets one that never comes."""
+    scripted.set_bytes("a", envelope(time.time() + 50) + b"\1 payload", expire_time=50)
+    assert touch(scripted, xt=NEVER, envelope="") == "1"
+    assert scripted.get_bytes("a") == envelope(math.inf) + b"\1 payload"
+
+
+@pytest.mark.parametrize("name", ["ktcacheincr", "ktcachetouch", "ktcacheadd"])
+def test_a_database_that_is_not_there(scripted: KyotoTycoon, name: str) -> None:
+    """The caller is told to do it otherwise, which says what is wrong."""
+    inputs = {
+        "db": 9,
+        "key": "a",
+        "num": 1,
+        "value": "",
+        "xt": 5,
+        "envelope": "",
+        "now": "8 bytes!",
+    }
+    assert scripted.raw_script(name, inputs) == {b"refused": b"use cas"}
+
+
+@pytest.mark.parametrize("now", ["", "1700000000", "9 bytes.."])
+def test_a_clock_that_is_none(scripted: KyotoTycoon, now: str) -> None:
+    """It is refused."""
+    with pytest.raises(ServerError):
+        play_now(scripted, "ktcacheadd", value=b"", xt=5, now=now)
 
 
 # ---------------------------------------------------------------- beside ukt's script

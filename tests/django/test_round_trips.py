@@ -22,9 +22,9 @@ CALLS = {
     "in": (lambda cache: "k" in cache, 1),
     "get_or_set of a hit": (lambda cache: cache.get_or_set("k", "v"), 1),
     "get_or_set of a miss": (lambda cache: cache.get_or_set("new", "v"), 2),
-    "touch": (lambda cache: cache.touch("k"), 2),
-    "incr": (lambda cache: cache.incr("n"), 2),
-    "decr": (lambda cache: cache.decr("n"), 2),
+    "touch": (lambda cache: cache.touch("k"), 1),
+    "incr": (lambda cache: cache.incr("n"), 1),
+    "decr": (lambda cache: cache.decr("n"), 1),
     "aget": (lambda cache: async_to_sync(cache.aget)("k"), 1),
     "aget_many of 100": (lambda cache: async_to_sync(cache.aget_many)(HUNDRED), 1),
     "aset": (lambda cache: async_to_sync(cache.aset)("k", "v"), 1),
@@ -43,9 +43,14 @@ CALLS = {
 
 @pytest.mark.parametrize(("call", "trips"), CALLS.values(), ids=list(CALLS))
 def test_cache(recorded_site, call, trips):
-    """Each of Django's calls takes as many round trips as promised, the asynchronous ones too."""
+    """Each of Django's calls takes as many round trips as promised, the asynchronous ones too.
+
+    Each event loop has connections of its own, so the first call that uses the script asks again
+    whether it is there.
+    """
     cache = caches["default"]
     cache.set_many({"k": "v", "n": 1})
+    cache.touch("k")
     recorded_site.forget()
     call(cache)
     assert recorded_site.trips == trips

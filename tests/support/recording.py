@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from kt_cache.protocol.binary import Keys, RequestDecoder
+from kt_cache.protocol.binary import Keys, RequestDecoder, Script
 from kt_cache.protocol.http import HttpRequestDecoder
 from kt_cache.protocol.rpc import decode_call
 
@@ -144,6 +144,10 @@ def read_request(request: bytes) -> list[Sent]:
         if isinstance(part, Keys):
             name = {0xBA: "get_bulk", 0xB9: "remove_bulk"}[part.magic]
             sent += [Sent(name, key, b"", None) for _, key in part.keys]
+        elif isinstance(part, Script):
+            given = dict(part.pairs)
+            xt = int(given[b"xt"]) if b"xt" in given else None
+            sent.append(Sent(part.name.decode(), given[b"key"], given.get(b"value", b""), xt))
         else:
             sent += [Sent("set_bulk", key, value, xt) for _, key, value, xt in part.records]
     return sent

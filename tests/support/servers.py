@@ -9,24 +9,32 @@ import pytest
 from kt_cache import EmbeddedServer, KyotoTycoon
 from tests.support.ktserver import need_ktserver
 
+WITHOUT_SCRIPT = "-scriptless"
+"""What stands behind the kind of a server that is to run without our script."""
 
-def _running(kind: str) -> Iterator[EmbeddedServer]:
+SERVERS = ["included", "ktserver"]
+SCRIPTLESS = [kind + WITHOUT_SCRIPT for kind in SERVERS]
+
+
+def running(name: str) -> Iterator[EmbeddedServer]:
+    """Run a server of that kind with an in-memory database."""
+    kind = name.removesuffix(WITHOUT_SCRIPT)
     if kind == "ktserver":
         need_ktserver()
-    with EmbeddedServer(kind, database="*", quiet=True) as server:
+    with EmbeddedServer(kind, database="*", quiet=True, script=kind == name) as server:
         yield server
 
 
-@pytest.fixture(scope="session", params=["included", "ktserver"])
+@pytest.fixture(scope="session", params=SERVERS)
 def any_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
     """Each kind of server in turn, with one in-memory database; shared by the whole run."""
-    yield from _running(request.param)
+    yield from running(request.param)
 
 
 @pytest.fixture(scope="session")
 def included_server() -> Iterator[EmbeddedServer]:
     """The included server, with one in-memory database; shared by the whole run."""
-    yield from _running("included")
+    yield from running("included")
 
 
 @pytest.fixture

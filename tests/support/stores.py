@@ -10,6 +10,7 @@ import pytest
 from kt_cache import EmbeddedServer, KyotoTycoon
 from kt_cache.cache import Cache, Codec
 from kt_cache.cache.kyoto import KyotoStore
+from kt_cache.errors import ServerError
 from kt_cache.transport import PoolConfig
 from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
 from tests.support.recording import RecordingProxy
@@ -40,6 +41,15 @@ def config(any_server: EmbeddedServer) -> PoolConfig:
 def store(kt: KyotoTycoon, config: PoolConfig) -> KyotoStore:
     """A store on an empty database."""
     return KyotoStore(config)
+
+
+@pytest.fixture
+def scripted(kt: KyotoTycoon) -> bool:
+    """Whether the server has our script."""
+    try:
+        return bool(kt.script("ktcacheversion"))
+    except ServerError:
+        return False
 
 
 @pytest.fixture

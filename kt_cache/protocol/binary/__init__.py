@@ -29,6 +29,12 @@ from kt_cache.protocol.binary.bulk_replies import (
     encode_count_reply,
     encode_get_reply,
 )
+from kt_cache.protocol.binary.cache_script import (
+    decode_number_reply,
+    encode_cache_add,
+    encode_cache_incr,
+    encode_cache_touch,
+)
 from kt_cache.protocol.binary.frames import (
     ERROR_REPLY,
     GET_BULK,
@@ -65,10 +71,14 @@ __all__ = [
     "RequestDecoder",
     "Script",
     "ScriptReplyDecoder",
+    "decode_number_reply",
     "decode_remove_reply",
     "decode_script_reply",
     "decode_set_reply",
     "decode_single_get_reply",
+    "encode_cache_add",
+    "encode_cache_incr",
+    "encode_cache_touch",
     "encode_count_reply",
     "encode_get",
     "encode_get_keys",
