@@ -59,6 +59,8 @@ def make_protection(
 
     :raises ConfigError: if one of them is not understood.
     """
+    if lock is None and stale is None and beta is None:
+        return None
     turn = _USUAL_TURN
     if lock is not None and not isinstance(lock, bool):
         turn = _number("lock", lock)

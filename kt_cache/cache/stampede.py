@@ -93,8 +93,14 @@ class StampedeMethods(TagMethods):
         :raises EncodeError: if the codec cannot encode the value.
         """
         protection = make_protection(lock, stale, beta)
-        steps = self._getting_or_setting(key, default, timeout, version, tags or (), protection)
-        return run(self.store, steps)
+        raw = self.make_key(key, version)
+        payload = self.store.get(raw)
+        entry = self._plain_entry(key, payload)
+        if entry is not None and entry.value is not MISSING:
+            return entry.value
+        leader = self._key_beside("leader", key, version)
+        task = Task(key, raw, leader, default, timeout, version, tags or (), protection)
+        return run(self.store, self._getting_or_setting(task, payload, entry))
 
     async def aget_or_set(
         self,
@@ -110,29 +116,31 @@ class StampedeMethods(TagMethods):
     ) -> Any:
         """See :meth:`get_or_set`."""
         protection = make_protection(lock, stale, beta)
-        steps = self._getting_or_setting(key, default, timeout, version, tags or (), protection)
-        return await arun(self.store, steps)
+        raw = self.make_key(key, version)
+        payload = await self.store.aget(raw)
+        entry = self._plain_entry(key, payload)
+        if entry is not None and entry.value is not MISSING:
+            return entry.value
+        leader = self._key_beside("leader", key, version)
+        task = Task(key, raw, leader, default, timeout, version, tags or (), protection)
+        return await arun(self.store, self._getting_or_setting(task, payload, entry))
 
     # ------------------------------------------------------------ in steps
 
     def _getting_or_setting(
-        self,
-        key: Any,
-        make: Any,
-        timeout: float | None,
-        version: int | None,
-        tags: Iterable[str],
-        protection: Protection | None,
+        self, task: Task, payload: bytes | None, entry: Entry | None
     ) -> Steps[Any]:
-        raw = self.make_key(key, version)
-        entry = yield from self._entry(key, raw, (yield Ask("get", raw)))
-        if not self._must_make(entry, protection):
+        """Go on from what is stored.
+
+        :param entry: what the payload means, if that is known already.
+        """
+        if entry is None:
+            entry = yield from self._entry(task.key, task.raw, payload)
+        if not self._must_make(entry, task.protection):
             return entry.value
-        leader = self._key_beside("leader", key, version)
-        task = Task(key, raw, leader, make, timeout, version, tags, protection)
-        if protection is None:
+        if task.protection is None:
             return (yield from self._making_if_missing(task, entry))
-        return (yield from self._taking_turns(task, protection, entry))
+        return (yield from self._taking_turns(task, task.protection, entry))
 
     def _making_if_missing(self, task: Task, entry: Entry) -> Steps[Any]:
         """Make a value, store it unless somebody else was faster, and return what counts."""
@@ -219,12 +227,24 @@ class StampedeMethods(TagMethods):
             payload = attach(payload, Notes(fresh_until, seconds, tags))
         return value, payload
 
+    def _plain_entry(self, key: Any, payload: bytes | None) -> Entry | None:
+        """Return what a stored payload without notes means; ``None`` if it has notes.
+
+        Without notes a value is never to be made anew, so it is the answer.
+        """
+        if payload is None:
+            return _NOTHING
+        if payload[:1] == NOTED:
+            return None
+        return Entry(payload, self._decode(key, payload, MISSING), _NO_NOTES)
+
     def _entry(self, key: Any, raw: bytes, payload: bytes | None) -> Steps[Entry]:
         """Return what a stored payload means."""
         if payload is None:
             return _NOTHING
-        if payload[:1] != NOTED:
-            return Entry(payload, self._decode(key, payload, MISSING), _NO_NOTES)
+        entry = self._plain_entry(key, payload)
+        if entry is not None:
+            return entry
         found = (yield from those_that_count({raw: payload})).get(raw)
         if found is None:
             return Entry(payload, MISSING, _NO_NOTES)
