@@ -36,8 +36,8 @@ CALLS = {
     "incr": (lambda cache: cache.incr("n"), 1),
     "incr, missing": (lambda cache: cache.incr("missing"), 1),
     "ttl": (lambda cache: cache.ttl("k"), 1),
-    "expire_at": (lambda cache: cache.expire_at("k", 10**10), 2),
-    "persist": (lambda cache: cache.persist("k"), 2),
+    "expire_at": (lambda cache: cache.expire_at("k", 10**10), 1),
+    "persist": (lambda cache: cache.persist("k"), 1),
     "pop": (lambda cache: cache.pop("k"), 1),
     "replace": (lambda cache: cache.replace("k", "w", 60), 2),
     "replace, missing": (lambda cache: cache.replace("missing", "w", 60), 1),
@@ -50,7 +50,7 @@ CALLS = {
     "flush": (lambda cache: cache.flush(), 1),
 }
 
-WITHOUT_SCRIPT = {"touch": 2, "incr": 2}  # those that take more
+WITHOUT_SCRIPT = {"touch": 2, "incr": 2, "expire_at": 2, "persist": 2}  # those that take more
 
 SESSION_CALLS = {
     "load": lambda sessions: sessions.load("id"),
