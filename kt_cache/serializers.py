@@ -10,6 +10,7 @@ import json
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -27,6 +28,7 @@ __all__ = [
     "decode_key",
     "encode_key",
     "get_serializer",
+    "guarded",
 ]
 
 KT_BINARY = "binary"
@@ -114,12 +116,17 @@ def _decode_raw(data: bytes) -> bytes:
 _json_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
-def _guarded(
+def guarded(
     name: str,
     encode: Callable[[Any], bytes],
     decode: Callable[[bytes], Any],
 ) -> Serializer:
-    """Wrap the functions of a library, or of a caller's, so that only our own errors come out."""
+    """Return a serializer of a library's functions, or a caller's, that raises only our errors.
+
+    :param name: what its errors call it.
+    :param encode: value -> bytes; may raise anything.
+    :param decode: bytes -> value; may raise anything.
+    """
 
     def guarded_encode(value: Any) -> bytes:
         try:
@@ -161,24 +168,31 @@ class _Texts(Serializer):
 _SERIALIZERS = {
     KT_BINARY: _Texts(KT_BINARY, _encode_raw, decode_key),
     KT_NONE: _Texts(KT_NONE, _encode_raw, _decode_raw),
-    KT_JSON: _guarded(KT_JSON, lambda value: _json_encoder.encode(value).encode(), json.loads),
-    KT_MSGPACK: _guarded(
+    KT_JSON: guarded(KT_JSON, lambda value: _json_encoder.encode(value).encode(), json.loads),
+    KT_MSGPACK: guarded(
         KT_MSGPACK,
         lambda value: bytes(msgpack.packb(value, use_bin_type=True)),
         lambda data: msgpack.unpackb(data, raw=False, strict_map_key=False),
     ),
-    KT_PICKLE: _guarded(
+    KT_PICKLE: guarded(
         KT_PICKLE,
-        lambda value: pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL),
+        partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL),
         pickle.loads,
     ),
 }
 
 
-def get_serializer(serializer: str | Serializer | Packer | None) -> Serializer:
-    """Return the serializer of that name, or made of a packer; ``None`` means ``KT_BINARY``.
+# Pairs of methods that make an object a serializer. The module msgpack has the first two, and
+# its pack and unpack are for streams.
+_METHODS = (("dumps", "loads"), ("pack", "unpack"), ("encode", "decode"))
 
-    :raises ConfigError: if there is none of that name.
+
+def get_serializer(serializer: str | Serializer | Packer | None) -> Serializer:
+    """Return the serializer of that name, or made of an object; ``None`` means ``KT_BINARY``.
+
+    :param serializer: a ``KT_`` constant, a :class:`Serializer`, or an object with the methods
+        ``pack`` and ``unpack``, ``dumps`` and ``loads``, or ``encode`` and ``decode``.
+    :raises ConfigError: if it is none of these.
     """
     if isinstance(serializer, Serializer):
         return serializer
@@ -186,23 +200,24 @@ def get_serializer(serializer: str | Serializer | Packer | None) -> Serializer:
         serializer = KT_BINARY
     if isinstance(serializer, str) and serializer in _SERIALIZERS:
         return _SERIALIZERS[serializer]
-    pack, unpack = getattr(serializer, "pack", None), getattr(serializer, "unpack", None)
-    if callable(pack) and callable(unpack):
-        return _guarded(type(serializer).__name__, _packing(pack), unpack)
+    for encoding, decoding in _METHODS:
+        encode, decode = getattr(serializer, encoding, None), getattr(serializer, decoding, None)
+        if callable(encode) and callable(decode):
+            return guarded(type(serializer).__name__, _to_bytes(encode), decode)
     names = ", ".join(sorted(_SERIALIZERS))
     raise ConfigError(
-        f"unknown serializer {serializer!r}; choose one of: {names}, "
-        "or give an object with the methods pack and unpack"
+        f"unknown serializer {serializer!r}; choose one of: {names}, or give an object with the "
+        "methods pack and unpack, dumps and loads, or encode and decode"
     )
 
 
-def _packing(pack: Callable[[Any], Any]) -> Callable[[Any], bytes]:
-    """Make an encoder of a packer's method, which may return anything."""
+def _to_bytes(method: Callable[[Any], Any]) -> Callable[[Any], bytes]:
+    """Make an encoder of a method that may return anything."""
 
     def encode(value: Any) -> bytes:
-        packed = pack(value)
-        if isinstance(packed, bytes):
-            return packed
-        raise EncodeError(f"the packer made {type(packed).__name__} instead of bytes")
+        made = method(value)
+        if isinstance(made, bytes):
+            return made
+        raise EncodeError(f"the serializer made {type(made).__name__} instead of bytes")
 
     return encode

@@ -2,14 +2,18 @@
 
 from kt_cache.cache.base import KeyFunction, ReverseKeyFunction, default_key
 from kt_cache.cache.codec import Codec
+from kt_cache.cache.codec_options import CODEC_OPTIONS, PROTECTION_OPTIONS, pop_codec
 from kt_cache.cache.core import Cache
 from kt_cache.cache.failure_policy import FailurePolicy
-from kt_cache.cache.locations import STORE_OPTIONS, check_options, open_store, store_of
+from kt_cache.cache.locations import STORE_OPTIONS, open_store, store_of
 from kt_cache.cache.locks import Lock
+from kt_cache.cache.options import check_options
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
 
 __all__ = [
+    "CODEC_OPTIONS",
+    "PROTECTION_OPTIONS",
     "STORE_OPTIONS",
     "Cache",
     "Codec",
@@ -21,6 +25,7 @@ __all__ = [
     "check_options",
     "default_key",
     "open_store",
+    "pop_codec",
     "store_of",
     "strict",
 ]

@@ -114,7 +114,8 @@ class CacheBase:
 
     def _payloads_of(self, values: Mapping[Any, Any], version: int | None) -> dict[bytes, bytes]:
         encode = self.codec.encode
-        return {self.make_key(key, version): encode(value) for key, value in values.items()}
+        raws = {self.make_key(key, version): value for key, value in values.items()}
+        return {raw: encode(value, raw) for raw, value in raws.items()}
 
     def _values_of(
         self, stored: Mapping[bytes, Any], payloads: Mapping[bytes, bytes]
@@ -124,14 +125,14 @@ class CacheBase:
             if raw not in stored:
                 continue  # nobody asked for it
             key = stored[raw]
-            value = self._decode(key, payload, MISSING)
+            value = self._decode(key, raw, payload, MISSING)
             if value is not MISSING:
                 values[key] = value
         return values
 
-    def _decode(self, key: Any, payload: bytes, default: Any) -> Any:
+    def _decode(self, key: Any, raw: bytes, payload: bytes, default: Any) -> Any:
         try:
-            return self.codec.decode(payload)
+            return self.codec.decode(payload, raw)
         except DecodeError as error:
             warn_of(key, error)
             return default

@@ -31,7 +31,7 @@ class ChangeMethods(TagMethods):
         payload = self.store.pop(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = run(self.store, without_notes({raw: payload})).get(raw)
-        return default if payload is None else self._decode(key, payload, default)
+        return default if payload is None else self._decode(key, raw, payload, default)
 
     async def apop(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """See :meth:`pop`."""
@@ -39,7 +39,7 @@ class ChangeMethods(TagMethods):
         payload = await self.store.apop(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = (await arun(self.store, without_notes({raw: payload}))).get(raw)
-        return default if payload is None else self._decode(key, payload, default)
+        return default if payload is None else self._decode(key, raw, payload, default)
 
     def replace(
         self,
@@ -96,8 +96,8 @@ class ChangeMethods(TagMethods):
         version: int | None,
         tags: Iterable[str] | None,
     ) -> Steps[bool]:
-        payload = self.codec.encode(value)
         raw = self.make_key(key, version)
+        payload = self.codec.encode(value, raw)
         # The engine alone would replace what is past its time, as long as it holds it.
         found = yield Ask("get", raw)
         if found is None or not (yield from without_notes({raw: found})):
@@ -121,12 +121,12 @@ class ChangeMethods(TagMethods):
             if counted is None:
                 return None
             payload, notes = counted
-        value = self._decode(key, payload, MISSING)
+        value = self._decode(key, old, payload, MISSING)
         if value is MISSING:
             return None
         if new != old:
             timeout = None if math.isinf(left) else left
-            payload = self.codec.encode(value)
+            payload = self.codec.encode(value, new)
             if notes is not None:
                 payload = attach(payload, notes)
             yield Ask("set", new, payload, timeout)

@@ -50,7 +50,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         payload = self.store.get(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = run(self.store, without_notes({raw: payload})).get(raw)
-        return default if payload is None else self._decode(key, payload, default)
+        return default if payload is None else self._decode(key, raw, payload, default)
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """See :meth:`get`."""
@@ -58,7 +58,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         payload = await self.store.aget(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = (await arun(self.store, without_notes({raw: payload}))).get(raw)
-        return default if payload is None else self._decode(key, payload, default)
+        return default if payload is None else self._decode(key, raw, payload, default)
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         """Return key -> value of those found."""
@@ -101,8 +101,8 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         :return: ``True``, or ``False`` if it is not stored because errors are ignored.
         :raises EncodeError: if the codec cannot encode it; what was stored before stays.
         """
-        payload = self.codec.encode(value)
         raw = self.make_key(key, version)
+        payload = self.codec.encode(value, raw)
         if is_over(timeout):
             self.store.remove(raw)
             return True
@@ -120,8 +120,8 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`set`."""
-        payload = self.codec.encode(value)
         raw = self.make_key(key, version)
+        payload = self.codec.encode(value, raw)
         if is_over(timeout):
             await self.store.aremove(raw)
             return True
@@ -183,8 +183,8 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
             without, nobody looks.
         :return: whether there was none.
         """
-        payload = self.codec.encode(value)
         raw = self.make_key(key, version)
+        payload = self.codec.encode(value, raw)
         if is_over(timeout):
             return strict(self.store).get(raw) is None
         if tags:
@@ -202,8 +202,8 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         tags: Iterable[str] | None = None,
     ) -> bool:
         """See :meth:`add`."""
-        payload = self.codec.encode(value)
         raw = self.make_key(key, version)
+        payload = self.codec.encode(value, raw)
         if is_over(timeout):
             return await strict(self.store).aget(raw) is None
         if tags:
@@ -298,7 +298,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
             number: int | None = yield Ask("incr", raw, delta)
             if number is not None:
                 return number
-            if is_over(timeout) or (yield Ask("add", raw, self.codec.encode(delta), timeout)):
+            if is_over(timeout) or (yield Ask("add", raw, self.codec.encode(delta, raw), timeout)):
                 return delta
 
     def _clearing(self) -> Steps[int]:

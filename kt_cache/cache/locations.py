@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -11,13 +10,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from kt_cache.cache.failure_policy import FAILURE_OPTIONS, FailurePolicy
 from kt_cache.cache.kyoto import KyotoStore
+from kt_cache.cache.options import check_options
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import protect
 from kt_cache.client import KyotoTycoon
 from kt_cache.errors import ConfigError
 from kt_cache.transport import PoolConfig
 
-__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "check_options", "open_store", "store_of"]
+__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "open_store", "store_of"]
 
 _DEFAULT_PORT = 1978
 _LAST_DATABASE = 65535
@@ -31,16 +31,6 @@ POOL_OPTIONS = frozenset(
 
 STORE_OPTIONS = POOL_OPTIONS | FAILURE_OPTIONS
 """Names of the options that a store takes."""
-
-
-def check_options(options: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Raise :class:`~kt_cache.errors.ConfigError` for an option nobody knows."""
-    for name in options:
-        if name in known:
-            continue
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(known))}"
-        raise ConfigError(f"unknown option {name!r}; {hint}")
 
 
 def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store:

@@ -95,7 +95,7 @@ class StampedeMethods(TagMethods):
         protection = make_protection(lock, stale, beta)
         raw = self.make_key(key, version)
         payload = self.store.get(raw)
-        entry = self._plain_entry(key, payload)
+        entry = self._plain_entry(key, raw, payload)
         if entry is not None and entry.value is not MISSING:
             return entry.value
         leader = self._key_beside("leader", key, version)
@@ -118,7 +118,7 @@ class StampedeMethods(TagMethods):
         protection = make_protection(lock, stale, beta)
         raw = self.make_key(key, version)
         payload = await self.store.aget(raw)
-        entry = self._plain_entry(key, payload)
+        entry = self._plain_entry(key, raw, payload)
         if entry is not None and entry.value is not MISSING:
             return entry.value
         leader = self._key_beside("leader", key, version)
@@ -219,7 +219,7 @@ class StampedeMethods(TagMethods):
         began = time.monotonic()
         value = (yield Compute(task.make)) if callable(task.make) else task.make
         seconds = time.monotonic() - began
-        payload = self.codec.encode(value)
+        payload = self.codec.encode(value, task.raw)
         fresh_until = inf
         if task.timeout is not None and task.protection is not None and task.protection.needs_notes:
             fresh_until = self._clock() + task.timeout
@@ -227,7 +227,7 @@ class StampedeMethods(TagMethods):
             payload = attach(payload, Notes(fresh_until, seconds, tags))
         return value, payload
 
-    def _plain_entry(self, key: Any, payload: bytes | None) -> Entry | None:
+    def _plain_entry(self, key: Any, raw: bytes, payload: bytes | None) -> Entry | None:
         """Return what a stored payload without notes means; ``None`` if it has notes.
 
         Without notes a value is never to be made anew, so it is the answer.
@@ -236,20 +236,20 @@ class StampedeMethods(TagMethods):
             return _NOTHING
         if payload[:1] == NOTED:
             return None
-        return Entry(payload, self._decode(key, payload, MISSING), _NO_NOTES)
+        return Entry(payload, self._decode(key, raw, payload, MISSING), _NO_NOTES)
 
     def _entry(self, key: Any, raw: bytes, payload: bytes | None) -> Steps[Entry]:
         """Return what a stored payload means."""
         if payload is None:
             return _NOTHING
-        entry = self._plain_entry(key, payload)
+        entry = self._plain_entry(key, raw, payload)
         if entry is not None:
             return entry
         found = (yield from those_that_count({raw: payload})).get(raw)
         if found is None:
             return Entry(payload, MISSING, _NO_NOTES)
         plain, notes = found
-        return Entry(payload, self._decode(key, plain, MISSING), notes)
+        return Entry(payload, self._decode(key, raw, plain, MISSING), notes)
 
     def _must_make(self, entry: Entry, protection: Protection | None) -> bool:
         if entry.value is MISSING:

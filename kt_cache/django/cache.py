@@ -13,7 +13,7 @@ from django.core.cache.backends.base import (
 )
 from django.core.exceptions import ImproperlyConfigured
 
-from kt_cache.cache import Cache, Codec, KeyFunction, Store
+from kt_cache.cache import Cache, Codec, KeyFunction, Store, pop_codec
 from kt_cache.django.coordination import CoordinationMethods
 from kt_cache.django.extras import ExtraMethods, not_found, original
 from kt_cache.django.options import (
@@ -23,7 +23,6 @@ from kt_cache.django.options import (
     store_at,
 )
 from kt_cache.errors import ConfigError, DecodeError, EncodeError
-from kt_cache.serializers import KT_PICKLE
 
 __all__ = ["KyotoTycoonCache"]
 
@@ -38,9 +37,9 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
     whose names begin with an ``a`` use connections of the running event loop, and no thread.
 
     :param location: LOCATION of the setting: ``host:port`` or ``kt://host:port/db``.
-    :param params: the setting's other entries. OPTIONS takes ``serializer`` (default pickle),
-        the fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``, and those
-        of :class:`~kt_cache.cache.FailurePolicy` such as ``ignore_errors``; or a ``client``, an
+    :param params: the setting's other entries. OPTIONS takes those for values such as
+        ``serializer`` (default pickle), the fields of :class:`~kt_cache.transport.PoolConfig`
+        such as ``read_timeout``, and those of :class:`~kt_cache.cache.FailurePolicy` such as ``ignore_errors``; or a ``client``, an
         object or where to import it from, instead of the location and ``PoolConfig``'s fields.
     :raises ImproperlyConfigured: if one of them is not understood.
     """
@@ -49,7 +48,7 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
         try:
             options = checked_options(params.get("OPTIONS", {}))
             super().__init__(params)
-            codec = Codec(options.pop("serializer", KT_PICKLE))
+            codec = pop_codec(options)
             self._cache = Cache(
                 store_at(location, options),
                 codec,

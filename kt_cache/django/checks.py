@@ -49,13 +49,14 @@ def check_pickle(
         Warning(
             f"The cache {alias!r} unpickles what a server on {cache.store.config.address} holds: "
             "whoever can write to that server can run code in this site.",
-            hint="Set OPTIONS['serializer'] to 'json' or 'msgpack', or see to it that this site "
-            "alone can reach the server and silence this check.",
+            hint="Set OPTIONS['serializer'] to 'json' or 'msgpack', or sign values with "
+            "OPTIONS['signing_keys'], or see to it that this site alone can reach the server and "
+            "silence this check.",
             obj=f"CACHES[{alias!r}]",
             id="kt_cache.W002",
         )
         for alias, cache in _ours()
-        if cache.codec.serializer.name == KT_PICKLE and not _is_loopback(cache.get_client().host)
+        if cache.codec.reads_unsigned(KT_PICKLE) and not _is_loopback(cache.get_client().host)
     ]
 
 

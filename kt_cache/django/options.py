@@ -9,6 +9,7 @@ from django.core.cache.backends.base import default_key_func
 from django.utils.module_loading import import_string
 
 from kt_cache.cache import (
+    CODEC_OPTIONS,
     STORE_OPTIONS,
     KeyFunction,
     ReverseKeyFunction,
@@ -22,7 +23,7 @@ from kt_cache.errors import ConfigError
 
 __all__ = ["checked_options", "key_function", "reverse_key_function", "store_at"]
 
-_OPTIONS = STORE_OPTIONS | {"client", "serializer"}
+_OPTIONS = STORE_OPTIONS | CODEC_OPTIONS | {"client"}
 
 
 def key_function(function: KeyFunction) -> KeyFunction:

@@ -1,7 +1,8 @@
 """The engine for Django's ``SESSION_ENGINE`` setting: ``"kt_cache.django.sessions"``.
 
 Sessions live on the server of the cache named by ``SESSION_CACHE_ALIAS``, in records of their own
-that ``cache.clear()`` does not touch. Their data is stored by ``SESSION_SERIALIZER`` (JSON).
+that ``cache.clear()`` does not touch. Their data is stored by ``SESSION_SERIALIZER`` (JSON), and
+compressed and signed as that cache's values are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import get_random_string
 
-from kt_cache.cache import Codec
 from kt_cache.django.cache import KyotoTycoonCache
 from kt_cache.errors import DecodeError
 from kt_cache.serializers import Serializer
@@ -43,7 +43,9 @@ class SessionStore(SessionBase):
                 f"kt_cache.django.sessions needs a kt_cache.django.KyotoTycoonCache; the cache "
                 f"{settings.SESSION_CACHE_ALIAS!r} (SESSION_CACHE_ALIAS) is not one"
             )
-        self._records = Records(cache.store, Codec(_serializer(self.serializer)))
+        self._records = Records(
+            cache.store, cache.codec.with_serializer(_serializer(self.serializer))
+        )
 
     def load(self) -> dict[str, Any]:
         """Return the session's data; with an unknown id, none and a new id on saving."""

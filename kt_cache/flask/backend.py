@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kt_cache.cache import STORE_OPTIONS, Cache, Codec, check_options, open_store
+from kt_cache.cache import CODEC_OPTIONS, STORE_OPTIONS, Cache, check_options, open_store, pop_codec
 from kt_cache.errors import ConfigError, DecodeError, EncodeError
-from kt_cache.serializers import KT_PICKLE
 
 if TYPE_CHECKING:
     from cachelib import BaseCache
@@ -29,7 +28,7 @@ Timeout: TypeAlias = "int | float | timedelta | None"
 
 DEFAULT_PREFIX = "flask"
 
-BACKEND_OPTIONS = STORE_OPTIONS | {"serializer"}
+BACKEND_OPTIONS = STORE_OPTIONS | CODEC_OPTIONS
 
 
 class PicklingError(EncodeError, pickle.PicklingError):
@@ -46,7 +45,8 @@ class KyotoTycoonCache(BaseCache):
     :param default_timeout: where a call names none.
     :param key_prefix: of every key, with a colon behind it; ``clear()`` removes the keys under it.
     :param ignore_delete_many_errors: accepted for cachelib's sake; a failing server always raises.
-    :param options: ``serializer`` and the fields of :class:`~kt_cache.transport.PoolConfig`.
+    :param options: those for values such as ``serializer``, and the fields of
+        :class:`~kt_cache.transport.PoolConfig`.
     :raises ConfigError: if an argument is not understood.
     """
 
@@ -64,7 +64,7 @@ class KyotoTycoonCache(BaseCache):
         if not isinstance(key_prefix, str):
             raise ConfigError(f"key_prefix must be text, not {key_prefix!r}")
         check_options(options, BACKEND_OPTIONS)
-        codec = Codec(options.pop("serializer", KT_PICKLE))
+        codec = pop_codec(options)
         self.cache = Cache(open_store(url, options), codec, prefix=key_prefix)
 
     @classmethod

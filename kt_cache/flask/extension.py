@@ -21,8 +21,8 @@ class KTCache:
     """A cache for one or several Flask apps; nothing is shared between them but connections.
 
     Configuration: ``KT_CACHE_URL``, ``KT_CACHE_KEY_PREFIX`` ("flask"), ``KT_CACHE_DEFAULT_TIMEOUT``
-    (300 seconds) and ``KT_CACHE_OPTIONS`` (``serializer``, timeouts and limits). Timeouts mean what
-    they mean in :class:`~kt_cache.flask.KyotoTycoonCache`.
+    (300 seconds) and ``KT_CACHE_OPTIONS`` (how values are stored, timeouts and limits). Timeouts
+    mean what they mean in :class:`~kt_cache.flask.KyotoTycoonCache`.
 
     :param app: as for :meth:`init_app`.
     """

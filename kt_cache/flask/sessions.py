@@ -11,7 +11,7 @@ from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
-from kt_cache.cache import STORE_OPTIONS, Codec, open_store
+from kt_cache.cache import PROTECTION_OPTIONS, STORE_OPTIONS, open_store, pop_codec
 from kt_cache.errors import DecodeError
 from kt_cache.flask.settings import options_from, url_from
 from kt_cache.serializers import Serializer
@@ -19,7 +19,8 @@ from kt_cache.sessions import SessionStore
 
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
-_OPTIONS = STORE_OPTIONS - {"ignore_errors"}  # an ignored error would end everybody's session
+# An ignored error would end everybody's session.
+_OPTIONS = STORE_OPTIONS - {"ignore_errors"} | PROTECTION_OPTIONS
 _ID_BYTES = 32
 _LONGEST_ID = 256  # characters of a cookie that are worth a look
 
@@ -164,8 +165,8 @@ class KTSessionInterface(SessionInterface):
 class KTSession:
     """Server-side sessions for one or several Flask apps.
 
-    Configuration: ``KT_SESSION_URL`` (else ``KT_CACHE_URL``) and ``KT_SESSION_OPTIONS`` (timeouts
-    and limits); cookie and lifetime by Flask's own settings.
+    Configuration: ``KT_SESSION_URL`` (else ``KT_CACHE_URL``) and ``KT_SESSION_OPTIONS`` (timeouts,
+    limits, compression and signing keys); cookie and lifetime by Flask's own settings.
 
     :param app: as for :meth:`init_app`.
     """
@@ -180,8 +181,9 @@ class KTSession:
         :raises ConfigError: if the configuration lacks the URL or is not understood.
         """
         url = url_from(app, "KT_SESSION_URL", "KT_CACHE_URL")
-        store = open_store(url, options_from(app, "KT_SESSION_OPTIONS", _OPTIONS))
-        app.session_interface = KTSessionInterface(SessionStore(store, Codec(_TAGGED_JSON)))
+        options = options_from(app, "KT_SESSION_OPTIONS", _OPTIONS)
+        codec = pop_codec(options, _TAGGED_JSON)
+        app.session_interface = KTSessionInterface(SessionStore(open_store(url, options), codec))
 
 
 _tagged = TaggedJSONSerializer()

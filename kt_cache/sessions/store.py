@@ -40,11 +40,12 @@ class SessionStore:
 
     def load(self, session_id: str) -> dict[str, Any] | None:
         """Return a session's data, or ``None`` if there is no such session."""
-        payload = self.store.get(self.record_key(session_id))
+        key = self.record_key(session_id)
+        payload = self.store.get(key)
         if payload is None:
             return None
         try:
-            data = self.codec.decode(payload)
+            data = self.codec.decode(payload, key)
         except DecodeError as error:
             logger.warning("an unreadable session counts as missing: %s", error.message)
             return None
@@ -63,8 +64,8 @@ class SessionStore:
         :param lifetime: seconds; zero and below stores nothing.
         :return: ``False`` if the id is taken.
         """
-        payload = self.codec.encode(data)
         key = self.record_key(session_id)
+        payload = self.codec.encode(data, key)
         if lifetime <= 0:
             return self.store.get(key) is None
         return self.store.add(key, payload, lifetime)
@@ -75,8 +76,8 @@ class SessionStore:
         :param lifetime: seconds from now; zero and below ends the session.
         :return: ``False`` if there is no such session any more.
         """
-        payload = self.codec.encode(data)
         key = self.record_key(session_id)
+        payload = self.codec.encode(data, key)
         if lifetime <= 0:
             return self.store.remove(key)
         return self.store.replace(key, payload, lifetime)

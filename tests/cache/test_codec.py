@@ -24,43 +24,11 @@ from kt_cache.serializers import (
     KT_PICKLE,
     Serializer,
 )
+from tests.cache.values import SERIALIZERS, SMALL_INTS, VALUES, same
+from tests.support.bombs import Bomb, bomb_payloads
 
-SERIALIZERS = [KT_BINARY, KT_JSON, KT_MSGPACK, KT_NONE, KT_PICKLE]
+KEY = b":1:key"
 REVERSED = Serializer("reversed", lambda value: value.encode()[::-1], lambda data: data[::-1])
-SMALL_INTS = st.integers(-(2**63), 2**64 - 1)
-
-
-def nested(leaves, keys):
-    return st.recursive(
-        leaves,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
-        max_leaves=12,
-    )
-
-
-floats = st.floats(allow_nan=False)
-plain = st.none() | st.booleans() | st.integers() | floats | st.text()
-packable = st.none() | st.booleans() | SMALL_INTS | floats | st.text() | st.binary()
-picklable = plain | st.binary() | st.complex_numbers(allow_nan=False) | st.datetimes()
-picklable |= st.text(st.characters(codec=None)) | st.frozensets(st.integers()) | st.timedeltas()
-VALUES = {
-    KT_BINARY: st.integers() | st.text() | st.binary(),
-    KT_NONE: st.integers() | st.binary(),
-    KT_JSON: nested(plain, st.text()),
-    KT_MSGPACK: nested(packable, st.text() | st.binary() | SMALL_INTS) | st.integers(),
-    KT_PICKLE: nested(picklable, st.text() | st.integers() | st.tuples(st.text(), st.booleans())),
-}
-
-
-def same(one, other):
-    """Whether two values are equal and of the same types, at every depth."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict):
-        return same(list(one.items()), list(other.items()))
-    return repr(one) == repr(other) if isinstance(one, float) else one == other
 
 
 class Colour(enum.IntEnum):
@@ -79,7 +47,7 @@ class TestRoundTrip:
 
         @given(VALUES[name])
         def check(value):
-            decoded = codec.decode(codec.encode(value))
+            decoded = codec.decode(codec.encode(value, KEY), KEY)
             if name == KT_BINARY and isinstance(value, bytes):
                 # Documented: bytes that are UTF-8 come back as str.
                 decoded = decoded.encode() if isinstance(decoded, str) else decoded
@@ -91,41 +59,41 @@ class TestRoundTrip:
     def test_int_is_decimal(self, number):
         """An int is stored as its decimal digits under every serializer."""
         for name in SERIALIZERS:
-            payload = Codec(name).encode(number)
+            payload = Codec(name).encode(number, KEY)
             assert payload == str(number).encode()
-            assert Codec(name).decode(payload) == number
+            assert Codec(name).decode(payload, KEY) == number
 
     @pytest.mark.parametrize("name", [KT_PICKLE, KT_JSON, KT_MSGPACK])
     @pytest.mark.parametrize("value", [True, False])
     def test_bool_is_no_int(self, name, value):
         """A bool is not a counter and comes back as a bool."""
-        payload = Codec(name).encode(value)
+        payload = Codec(name).encode(value, KEY)
         assert not is_counter(payload)
-        assert Codec(name).decode(payload) is value
+        assert Codec(name).decode(payload, KEY) is value
 
     @pytest.mark.parametrize("value", [Colour.RED, Number(7)])
     def test_int_subclass_keeps_its_class(self, value):
         """An int subclass goes through pickle, so its class survives; it is not a counter."""
-        payload = Codec().encode(value)
+        payload = Codec().encode(value, KEY)
         assert not is_counter(payload)
-        assert type(Codec().decode(payload)) is type(value)
-        assert Codec().decode(payload) == value
+        assert type(Codec().decode(payload, KEY)) is type(value)
+        assert Codec().decode(payload, KEY) == value
 
     @pytest.mark.parametrize("digits", [600, 6000])
     @pytest.mark.parametrize("sign", [1, -1])
     def test_huge_int(self, digits, sign):
         """A number that Python may refuse to write in decimal is stored by the serializer."""
         number = sign * 10**digits
-        payload = Codec().encode(number)
+        payload = Codec().encode(number, KEY)
         assert not is_counter(payload)
-        assert Codec().decode(payload) == number
+        assert Codec().decode(payload, KEY) == number
 
     @pytest.mark.parametrize("name", SERIALIZERS)
     @given(value=st.text() | st.binary())
     def test_no_other_payload_looks_like_a_counter(self, name, value):
         """Whatever text says, its payload does not start with a digit or a minus sign."""
         try:
-            payload = Codec(name).encode(value)
+            payload = Codec(name).encode(value, KEY)
         except EncodeError:
             assert name == KT_JSON
             assert isinstance(value, bytes)
@@ -143,7 +111,7 @@ class TestRoundTrip:
             (KT_BINARY, None),
         ]:
             with pytest.raises(EncodeError) as caught:
-                Codec(name).encode(value)
+                Codec(name).encode(value, KEY)
             assert "4111" not in str(caught.value)
 
     def test_unknown_serializer(self):
@@ -184,22 +152,22 @@ class TestFormats:
     @pytest.mark.parametrize("writer", [*SERIALIZERS, REVERSED])
     def test_other_formats_are_refused(self, writer, reader):
         """A payload is read by the serializer that wrote it and refused by all others."""
-        payload = Codec(writer).encode("text")
+        payload = Codec(writer).encode("text", KEY)
         if reader == writer:
-            assert Codec(reader).decode(payload) in ("text", b"text")
+            assert Codec(reader).decode(payload, KEY) in ("text", b"text")
         else:
             with pytest.raises(DecodeError, match="format that is not configured"):
-                Codec(reader).decode(payload)
+                Codec(reader).decode(payload, KEY)
 
     @pytest.mark.parametrize("name", [KT_BINARY, KT_JSON, KT_MSGPACK, KT_NONE])
     @given(data=st.data())
     def test_any_bytes(self, name, data):
         """Bytes nobody wrote are decoded or a DecodeError, never another error."""
         codec = Codec(name)
-        mark = codec.encode("x")[:1]
+        mark = codec.encode("x", KEY)[:1]
         payload = data.draw(st.sampled_from([b"", mark, b"-", b"7"])) + data.draw(st.binary())
         try:
-            codec.decode(payload)
+            codec.decode(payload, KEY)
         except DecodeError as error:
             assert error.message
 
@@ -208,36 +176,15 @@ class TestFormats:
         """Broken JSON, nested without end too, is a DecodeError that does not quote it."""
         payload = b"\x82" + text.encode("utf-8", "surrogatepass")
         with pytest.raises(DecodeError) as caught:
-            Codec(KT_JSON).decode(payload)
+            Codec(KT_JSON).decode(payload, KEY)
         assert text[:8] not in str(caught.value)
-
-
-class Bomb:
-    """Unpickling one creates a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def bomb_payloads(path):
-    """Return the bomb under every disguise: raw, and behind every format byte and envelope."""
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        data = pickle.dumps(Bomb(path), protocol)
-        yield data
-        for mark in range(0x80, 0x90):
-            payload = bytes((mark,)) + data
-            yield payload
-            yield b"\x01" + bytes(8) + payload
 
 
 class TestPickleIsNotRun:
     def test_the_bomb_is_live(self, tmp_path):
         """The bomb used below does go off where pickle is configured."""
         with pytest.warns(ResourceWarning):
-            Codec(KT_PICKLE).decode(b"\x81" + pickle.dumps(Bomb(tmp_path / "bang")))
+            Codec(KT_PICKLE).decode(b"\x81" + pickle.dumps(Bomb(tmp_path / "bang")), KEY)
         assert (tmp_path / "bang").exists()
 
     @pytest.mark.parametrize("name", [KT_JSON, KT_MSGPACK, KT_NONE, KT_BINARY])
@@ -327,7 +274,7 @@ class TestUnreadableRecords:
 
 def test_json_is_compact_text():
     """JSON values are readable for other programs behind the format byte."""
-    payload = Codec(KT_JSON).encode({"ä": [1, None]})
+    payload = Codec(KT_JSON).encode({"ä": [1, None]}, KEY)
     assert payload == b"\x82" + rb'{"\u00e4":[1,null]}'
     assert json.loads(payload[1:]) == {"ä": [1, None]}
 
@@ -335,4 +282,4 @@ def test_json_is_compact_text():
 def test_pickle_keeps_python_types():
     """Pickle, the default, keeps what JSON cannot."""
     value = {"when": dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc), "tags": {1, 2}}
-    assert Codec().decode(Codec().encode(value)) == value
+    assert Codec().decode(Codec().encode(value, KEY), KEY) == value

@@ -100,8 +100,9 @@ class TestOptions:
             ("read_timout", "did you mean 'read_timeout'?"),
             ("conect_timeout", "did you mean 'connect_timeout'?"),
             ("maxsize", "did you mean 'max_size'?"),
-            ("MAX_SIZE", "known are: "),
-            ("compress", "known are: breaker_reset, breaker_threshold, call_timeout"),
+            ("MAX_SIZE", "did you mean 'max_size'?"),
+            ("MAX_ENTRIES", "known are: "),
+            ("prefix", "known are: breaker_reset, breaker_threshold, call_timeout"),
         ],
     )
     def test_unknown_option(self, option, hint):

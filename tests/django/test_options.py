@@ -83,6 +83,9 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("option", "hint"),
         [
+            ("SERIALIZER", "did you mean 'serializer'?"),
+            ("COMPRESSOR", "did you mean 'compressor'?"),
+            ("signing_key", "did you mean 'signing_keys'?"),
             ("serialiser", "did you mean 'serializer'?"),
             ("read_timout", "did you mean 'read_timeout'?"),
             ("timeout", "did you mean '"),

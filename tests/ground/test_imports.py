@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OPTIONAL = ("django", "flask", "cachelib", "lupa", "uvloop", "sortedcontainers")
+OPTIONAL = ("django", "flask", "cachelib", "lupa", "uvloop", "sortedcontainers", "lz4", "zstandard")
 
 # The adapters need their framework, the included server and its engines their extra.
 _NOT_CORE = ("django", "flask", "server", "storage")
