@@ -65,6 +65,14 @@ def test_pickle(found, location, loopback):
         assert found(LOCATION=location, OPTIONS={"serializer": serializer}) == []
 
 
+def test_signed_pickle(found):
+    """Signed pickles are not warned of; unsigned ones are if they may be read at all."""
+    far = "cache.example:1978"
+    assert found(LOCATION=far, OPTIONS={"signing_keys": "0123456789abcdef"}) == []
+    options = {"serializer": "json", "read_serializers": ["pickle"]}
+    assert [warning.id for warning in found(LOCATION=far, OPTIONS=options)] == ["kt_cache.W002"]
+
+
 def test_mistakes_are_found(found):
     """A setting that is not understood fails in the checks, before the first page needs it."""
     with pytest.raises(ImproperlyConfigured, match="did you mean 'serializer'"):

@@ -73,6 +73,21 @@ class TestRoundTrip:
         assert found == {"set": VALUE, "add": VALUE, "many": VALUE, "n": 2}
         assert backend.get("set") == VALUE
 
+    def test_further_calls(self, make, caplog):
+        """Values with tags, protected, moved, popped and replaced ones are signed ones, too."""
+        backend = make(compressor="zlib", signing_keys=OLD)
+        backend.set("tagged", VALUE, tags=["t"])
+        backend.get_or_set("made", lambda: VALUE, 60, tags=["t"], lock=True, beta=1.0)
+        assert backend.get_many(["tagged", "made"]) == {"tagged": VALUE, "made": VALUE}
+        backend.set("moved", VALUE)
+        assert backend.incr_version("moved") == 2
+        assert backend.get("moved", version=2) == VALUE
+        assert backend.set("moved", "new", version=2, xx=True)
+        assert backend.pop("moved", version=2) == "new"
+        backend.delete_tag("t")
+        assert backend.get_many(["tagged", "made"]) == {}
+        assert not caplog.records
+
     def test_raw(self, make):
         """Raw values are bytes, compressed on their way if so configured."""
         backend = make(serializer="raw", compressor="zlib")

@@ -85,3 +85,17 @@ def test_it_needs_cachelib_and_flask_only():
     print([name for name in names if name in sys.modules])
     """
     assert run_program(source) == "[]\n"
+
+
+def test_values_are_stored_as_asked_for(any_url):
+    """The options for values reach the codec, as in Django."""
+    options = {"serializer": "json", "compressor": "zlib", "signing_keys": "a key of this site"}
+    backend, plain = KyotoTycoonCache(any_url, **options), KyotoTycoonCache(any_url)
+    value = {"text": "x" * 5000}
+    assert backend.set("k", value)
+    assert backend.get("k") == value
+    assert len(backend.client.get_bytes(backend.make_key("k"))) < 500
+    assert plain.get("k") is None
+    assert plain.set("k", value)
+    assert backend.get("k") is None
+    assert backend.inc("n") == 1

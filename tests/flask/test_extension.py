@@ -185,6 +185,8 @@ class TestConfiguration:
             ({"KT_CACHE_OPTIONS": {"key_prefix": "shop"}}, "unknown option 'key_prefix'"),
             ({"KT_CACHE_OPTIONS": ["json"]}, r"\['KT_CACHE_OPTIONS'\] must be a dictionary"),
             ({"KT_CACHE_OPTIONS": {"serializer": "yaml"}}, "unknown serializer 'yaml'"),
+            ({"KT_CACHE_OPTIONS": {"signing_keys": []}}, "signing_keys: there must be at least"),
+            ({"KT_CACHE_OPTIONS": {"compressor": "gzip"}}, "compressor: there is no compressor"),
             ({"KT_CACHE_KEY_PREFIX": None}, "key_prefix must be text"),
             ({"KT_CACHE_DEFAULT_TIMEOUT": "60"}, "default_timeout must be whole seconds"),
         ],

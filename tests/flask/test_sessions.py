@@ -237,6 +237,25 @@ class TestConfiguration:
             1.5,
         )
 
+    def test_signed(self, any_url, kt, caplog):
+        """Sessions can be compressed and signed: one that a stranger wrote is none."""
+        app = make_site(
+            KT_CACHE_URL=any_url,
+            KT_SESSION_OPTIONS={"signing_keys": "a key of this site", "compressor": "zlib"},
+        )
+        KTSession(app)
+        visitor, other = app.test_client(), app.test_client()
+        visitor.post("/login/ada" + "a" * 2000)
+        assert visitor.get("/").text == "ada" + "a" * 2000
+        (key,) = records(kt)
+        stored = kt.get_bytes(key)
+        assert len(stored) < 500
+        other.post("/login/bob")
+        (others,) = set(records(kt)) - {key}
+        kt.set_bytes(others, stored)
+        assert other.get("/").text == "nobody"
+        assert "signature fits none of the signing keys" in caplog.text
+
     def test_several_apps(self, url):
         """One extension object serves several apps, each with its own server or database."""
         sessions = KTSession()
