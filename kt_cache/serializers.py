@@ -10,7 +10,6 @@ import json
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import msgpack
@@ -176,7 +175,7 @@ _SERIALIZERS = {
     ),
     KT_PICKLE: guarded(
         KT_PICKLE,
-        partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL),
+        lambda value: pickle.dumps(value, pickle.HIGHEST_PROTOCOL),
         pickle.loads,
     ),
 }
