@@ -167,6 +167,7 @@ def _by_mark(serializers: Iterable[Serializer]) -> dict[bytes, Callable[[bytes],
         other = found.setdefault(_mark(each), each)
         if other is not each:
             raise ConfigError(
-                f"values of the serializers {other.name!r} and {each.name!r} cannot be told apart"
+                f"read_serializers: stored values of {other.name!r} and {each.name!r} cannot be "
+                "told apart"
             )
     return {mark: each.decode for mark, each in found.items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -202,6 +203,7 @@ COMPRESSORS = tuple(_MAKERS)
 """Names of the compressors there are."""
 
 
+@cache  # a framework makes a cache object per thread or task, and looking for a module takes long
 def get_compressor(name: str) -> Compressor:
     """Return the compressor of that name.
 
