@@ -14,7 +14,6 @@ from benchmarks.measure import Effort, compare
 from benchmarks.rows import Row
 from benchmarks.ways import event_loops, in_tasks, in_threads, open_loop, repeating
 from kt_cache import EmbeddedServer
-from kt_cache.lua import SCRIPT
 
 __all__ = ["django_rows"]
 
@@ -172,8 +171,8 @@ def _calls(settings: Settings, alias: str) -> dict[str, Callable[[], Any]]:
 def _our_settings(server: str) -> Iterator[Settings]:
     """Run two servers of a kind, one of them with the script."""
     with (
-        EmbeddedServer(server, quiet=True, server_args=["-scr", str(SCRIPT)]) as scripted,
-        EmbeddedServer(server, quiet=True) as plain,
+        EmbeddedServer(server, quiet=True) as scripted,
+        EmbeddedServer(server, quiet=True, script=False) as plain,
     ):
         backend = "kt_cache.django.KyotoTycoonCache"
         running = {_OURS: scripted, _SCRIPTLESS: plain}

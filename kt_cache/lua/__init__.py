@@ -7,4 +7,4 @@ from pathlib import Path
 __all__ = ["SCRIPT"]
 
 SCRIPT = Path(__file__).with_name("kt.lua")
-"""Give this to a server: ``ktserver -scr FILE``, ``EmbeddedServer(server_args=["-scr", FILE])``."""
+"""Give this to a server with ``ktserver -scr FILE``; the included one has it by itself."""

@@ -36,9 +36,10 @@ __all__ = [
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of a module on the servers it names."""
+    """Run tests on the servers that their mark names."""
     if "any_server" in metafunc.fixturenames:
-        names = getattr(metafunc.module, "SERVERS", SERVERS)
+        mark = metafunc.definition.get_closest_marker("servers")
+        names = mark.args if mark else SERVERS
         metafunc.parametrize("any_server", names, indirect=True, scope="session")
 
 

@@ -12,7 +12,7 @@ from kt_cache.cache import Cache, Codec
 from tests.support import servers
 from tests.support.threads import run_threads
 
-SERVERS = [*servers.SERVERS, *servers.SCRIPTLESS]
+pytestmark = servers.WITH_AND_WITHOUT
 
 # The one pair of operations that may undo each other without the script on the server: a touch
 # that meets an increment. ``cas`` compares values, not times, so an increment can put back the

@@ -13,8 +13,6 @@ from tests.support import servers
 from tests.support.lifetimes import TENTH, watch, write
 from tests.support.stores import shifted_clock
 
-SERVERS = [*servers.SERVERS, servers.SCRIPTLESS[0]]
-
 OFFSETS = [-10, 0, 10]
 BY_THE_SERVER = 2 + TENTH  # it ends a record in the second after the one it was told
 
@@ -52,6 +50,7 @@ class TestDifferentClocks:
             records.append(write(name, 2.5, action, BY_THE_SERVER, early=max(0, -near)))
         watch(records, lambda record: caches[record.name[1]].has(record.name))
 
+    @servers.WITH_AND_WITHOUT
     @pytest.mark.parametrize("offset", [-10, 10])
     def test_add_touch_and_incr(self, caches, offset):
         """A live value of a host whose clock is off is live for the others' writes too."""
@@ -65,6 +64,7 @@ class TestDifferentClocks:
             caches[writer].delete_many(["k", "n"])
 
 
+@servers.WITH_AND_WITHOUT
 class TestTouchedByAnother:
     """The direct client gives a record another time and leaves its bytes alone."""
 

@@ -16,8 +16,6 @@ from tests.support import servers
 from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
 from tests.support.threads import run_threads
 
-SERVERS = [*servers.SERVERS, *servers.SCRIPTLESS]
-
 
 class TestKyotoStoreOnEventLoops(StoreContract):
     """The fixture ``store`` is the a-methods of a KyotoStore here."""
@@ -39,6 +37,7 @@ class TestKyotoStoreOnEventLoops(StoreContract):
                 assert inspect.signature(twin) == inspect.signature(getattr(kind, name))
 
 
+@servers.WITH_AND_WITHOUT
 class TestKyotoStore(StoreContract):
     """The fixture ``store`` is a KyotoStore here."""
 

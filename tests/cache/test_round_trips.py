@@ -10,7 +10,7 @@ from tests.support import servers
 from tests.support.recording import read_request
 from tests.support.stores import StoppedClock
 
-SERVERS = [*servers.SERVERS, *servers.SCRIPTLESS]
+pytestmark = servers.WITH_AND_WITHOUT
 
 HUNDRED = {f"key {number}": f"value {number}" for number in range(100)}
 

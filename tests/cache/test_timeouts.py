@@ -17,8 +17,6 @@ from tests.support.lifetimes import TENTH, watch, write
 from tests.support.recording import read_request
 from tests.support.threads import run_threads
 
-SERVERS = [*servers.SERVERS, servers.SCRIPTLESS[0]]
-
 TIMEOUTS = [0.3, 1, 1.5, 2.2]
 # The server ends a counter by itself: in the second after the one it was told, in whole seconds.
 COUNTER_LATE = 2 + TENTH
@@ -62,6 +60,7 @@ WRITERS = [
 
 
 class TestEnd:
+    @pytest.mark.servers(*servers.SERVERS, servers.SCRIPTLESS[0])
     def test_exact_to_a_tenth(self, cache):
         """However and whenever it was written, a value is gone when its timeout is over."""
         records = []
@@ -109,6 +108,7 @@ class TestEnd:
         watch(records, lambda record: sessions.load(record.name) is not None)
 
 
+@servers.WITH_AND_WITHOUT
 class TestTimeoutValues:
     """``None`` is for ever, zero and below is gone at once."""
 
@@ -164,6 +164,7 @@ class TestTimeoutValues:
         assert cache.get("k") == "old"
 
 
+@servers.WITH_AND_WITHOUT
 class TestPastTheDeadline:
     """A record past its deadline that the server still holds, made by moving the clock."""
 
@@ -240,6 +241,7 @@ class TestPastTheDeadline:
         assert sessions.load("id") == {"a": 2}
 
 
+@servers.WITH_AND_WITHOUT
 class TestWhatIsSent:
     """The times in the requests, as a proxy sees them."""
 

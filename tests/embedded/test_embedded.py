@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from kt_cache import KT_JSON, EmbeddedServer, KTError, KyotoTycoon
-from kt_cache.errors import ConfigError, ConnectError
+from kt_cache.errors import ConfigError, ConnectError, ServerError
 from tests.embedded.processes import command_line, is_alive, listens
 from tests.support.ktserver import need_ktserver
 from tests.support.peers import until
@@ -214,6 +214,39 @@ def test_a_path_to_a_program(tmp_path: Path) -> None:
     copy.symlink_to(program)
     with EmbeddedServer(str(copy), database="-", quiet=True) as server:
         assert str(copy) in command_line(server.pid)
+        assert server.client.set("k", "v") == 1
+
+
+def has_script(server: EmbeddedServer) -> bool:
+    """Tell whether a server has the package's script."""
+    return "ktcacheversion" in server.client.lua.hash(ktcacheversion="fnv")
+
+
+def test_with_the_script_or_without(kind: str) -> None:
+    """Each kind of server has the package's script, unless that is not wanted."""
+    with EmbeddedServer(kind, quiet=True) as server:
+        assert has_script(server)
+    with EmbeddedServer(kind, quiet=True, script=False) as server, pytest.raises(ServerError):
+        has_script(server)
+
+
+def test_another_script(kind: str, tmp_path: Path) -> None:
+    """A script of one's own comes instead, or on the included server besides."""
+    path = tmp_path / "own.lua"
+    path.write_text("function own(i, o) o.answer = 'yes' end")
+    with EmbeddedServer(kind, quiet=True, server_args=["-scr", str(path)]) as server:
+        assert server.client.raw_script("own") == {b"answer": b"yes"}
+        if kind == "included":
+            assert has_script(server)
+
+
+def test_a_server_that_may_run_no_scripts(tmp_path: Path) -> None:
+    """A program that does not look like a ktserver with Lua is started without the script."""
+    program = tmp_path / "wrapper"
+    program.write_text(f'#!/bin/sh\nexec {need_ktserver()} "$@"\n')
+    program.chmod(0o755)
+    with EmbeddedServer(str(program), quiet=True) as server:
+        assert " -scr " not in command_line(server.pid)
         assert server.client.set("k", "v") == 1
 
 

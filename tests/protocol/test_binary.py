@@ -6,12 +6,12 @@ from struct import pack
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from kt_cache.errors import RemoteProtocolError
+from kt_cache.errors import LocalProtocolError, RemoteProtocolError
 from kt_cache.protocol import binary
-from kt_cache.protocol.framing import Incomplete
+from kt_cache.protocol.framing import Incomplete, Limits
 from tests.protocol import strategies as some
 from tests.protocol.feeding import Broken, Follow, Frame, Outcome, ServerSide, read_reply
 
@@ -224,6 +224,65 @@ def test_script_reply_round_trip(pairs: Any, sizes: list[int]) -> None:
     data = binary.encode_script_reply(pairs)
     outcome = read_reply(binary.ScriptReplyDecoder(), data, sizes, whole=True)
     assert outcome == Outcome("result", sorted(pairs), len(data))
+
+
+@given(some.databases, some.keys, st.integers(-(10**20), 10**20))
+def test_a_cache_counts_by_script(db: int, key: bytes, number: int) -> None:
+    """The short way to call ``ktcacheincr`` makes the frame that the general one makes."""
+    pairs = [*named(db), (b"key", key), (b"num", b"%d" % number)]
+    assert binary.encode_cache_incr(db, key, number) == binary.encode_script(b"ktcacheincr", pairs)
+
+
+@given(some.databases, some.keys, some.values, some.given_times, st.floats())
+def test_a_cache_touches_and_adds_by_script(
+    db: int, key: bytes, value: bytes, xt: int, now: float
+) -> None:
+    """So do the short ways to call ``ktcachetouch`` and ``ktcacheadd``."""
+    moment = (b"now", pack(">d", now))
+    times = [(b"xt", b"%d" % xt), (b"envelope", value), moment]
+    assert binary.encode_cache_touch(db, key, xt, value, now) == binary.encode_script(
+        b"ktcachetouch", [*named(db), (b"key", key), *times]
+    )
+    rest = [(b"key", key), (b"value", value), (b"xt", b"%d" % xt), moment]
+    assert binary.encode_cache_add(db, key, value, xt, now) == binary.encode_script(
+        b"ktcacheadd", [*named(db), *rest]
+    )
+
+
+def named(db: int) -> list[tuple[bytes, bytes]]:
+    """Return the input that names a database; the first one needs none."""
+    return [(b"db", b"%d" % db)] if db else []
+
+
+@pytest.mark.parametrize("encode", [binary.encode_cache_touch, binary.encode_cache_add])
+def test_what_is_too_long_for_a_script(encode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and values above the limit are refused before they are sent."""
+    monkeypatch.setattr("kt_cache.protocol.binary.cache_script._MOST", 10)
+    monkeypatch.setattr(
+        "kt_cache.protocol.binary.cache_script.DEFAULT_LIMITS", Limits(key=10, value=10)
+    )
+    arguments = (5, b"", 0.0) if encode is binary.encode_cache_touch else (b"", 5, 0.0)
+    encode(0, b"k" * 10, *arguments)
+    with pytest.raises(LocalProtocolError, match="the key has 11 bytes"):
+        encode(0, b"k" * 11, *arguments)
+
+
+@given(st.dictionaries(st.sampled_from([b"num", b"nu", b"x"]), st.binary(max_size=5)))
+@example({b"num": b"42"})
+@example({b"num": b"-42"})
+@example({b"num": b""})
+@example({b"num": b"num"})
+def test_number_reply(output: dict[bytes, bytes]) -> None:
+    """The short way to read a number reads it right, and leaves all other replies alone."""
+    data = binary.encode_script_reply(output.items())
+    number = binary.decode_number_reply(data, len(data))
+    if output.keys() == {b"num"} and output[b"num"].isdigit():
+        assert number == int(output[b"num"])
+    else:
+        assert number is None
+    for part in (data[:-1], data + b"1", b"\xbf", b""):
+        assert binary.decode_number_reply(part, len(part)) is None
+    assert binary.decode_number_reply(bytearray(data + b"1"), len(data)) is None
 
 
 @given(some.records.filter(len), st.data())

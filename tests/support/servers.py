@@ -15,6 +15,9 @@ WITHOUT_SCRIPT = "-scriptless"
 SERVERS = ["included", "ktserver"]
 SCRIPTLESS = [kind + WITHOUT_SCRIPT for kind in SERVERS]
 
+WITH_AND_WITHOUT = pytest.mark.servers(*SERVERS, *SCRIPTLESS)
+"""For tests of what goes another way on servers without our script. Slow ones take fewer."""
+
 
 def running(name: str) -> Iterator[EmbeddedServer]:
     """Run a server of that kind with an in-memory database."""

@@ -468,3 +468,40 @@ def test_closing_the_idle_ones(run: Run, server: ScriptedServer) -> None:
         assert kt.pool_stats.open == 0
 
     run(main())
+
+
+# ---------------------------------------------------------------- what is known about the server
+
+
+def test_findings_end_with_their_generation(run: Run, server: ScriptedServer) -> None:
+    """What was found out is forgotten with it, even if it is told only afterwards."""
+
+    async def main() -> None:
+        pool = pool_of(server.port)
+        for end in (pool.expire, pool.close, pool.forsake):
+            asked = pool.findings
+            asked["early"] = True
+            end()
+            asked["late"] = True
+            assert pool.findings == {}
+
+    run(main())
+
+
+def test_findings_end_with_an_unused_connection(run: Run) -> None:
+    """If the server has closed one it may have been restarted."""
+
+    def answer_once(peer: Peer) -> None:
+        peer.request()
+        peer.send(MISSING)
+
+    async def main() -> None:
+        pool = pool_of(server.port)
+        await ask(pool)
+        pool.findings["early"] = True
+        await until(lambda: pool.stats.open == 0, "the connection is closed")
+        assert pool.findings == {}
+        pool.close()
+
+    with ScriptedServer(answer_once) as server:
+        run(main())

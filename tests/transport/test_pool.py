@@ -395,3 +395,32 @@ def test_who_waits_notices_a_lost_connection(make_pool: Any) -> None:
     for thread, results in waiting:
         thread.join(5)
         assert results == [first]
+
+
+# ---------------------------------------------------------------- what is known about the server
+
+
+def test_findings_end_with_their_generation(make_pool: Any) -> None:
+    """What was found out is forgotten with it, even if it is told only afterwards."""
+    pool = make_pool()
+    asked = pool.findings
+    asked["early"] = True
+    assert pool.findings == {"early": True}
+    pool.expire()
+    asked["late"] = True
+    assert pool.findings == {}
+
+
+def test_findings_end_with_an_unused_connection(make_pool: Any, server: ScriptedServer) -> None:
+    """If the server has closed one it may have been restarted."""
+    pool = make_pool(max_idle=0.05)
+    pool.release(take(pool))
+    pool.findings["kept"] = True
+    time.sleep(0.1)
+    pool.release(take(pool))  # the first one was too old
+    assert pool.findings == {"kept": True}
+    server.stop()
+    time.sleep(0.1)
+    with pytest.raises(ConnectError):
+        take(pool)
+    assert pool.findings == {}

@@ -62,3 +62,71 @@ def test_variables_live_as_long_as_the_server() -> None:
     with IncludedServer("-scr", str(DATA / "calls.lua")) as server:
         counts = [server.call("play_script", name="count")[1]["_count"] for _ in range(3)]
     assert counts == [b"1", b"2", b"3"]
+
+
+# ---------------------------------------------------------------- the package's own script
+
+
+def version_of(server: IncludedServer) -> tuple[int, dict[str, bytes]]:
+    """Ask for the version of the package's script."""
+    return server.call("play_script", name="ktcacheversion")
+
+
+def test_the_own_script_is_offered() -> None:
+    """A server has it without being told to, and loads Lua when a function is called."""
+    with IncludedServer() as server:
+        maps = Path(f"/proc/{server.process.pid}/maps")
+        assert "lupa/lua51" not in maps.read_text()
+        status, output = version_of(server)
+        assert (status, output.keys()) == (200, {"_version", "_oldest"})
+        assert "lupa/lua51" in maps.read_text()
+
+
+def test_without_the_own_script() -> None:
+    """It can be left out."""
+    with IncludedServer("--no-cache-script") as server:
+        assert version_of(server)[0] == 501
+    with IncludedServer("--no-cache-script", "-scr", str(DATA / "calls.lua")) as server:
+        assert version_of(server) == (501, {"ERROR": b"no such scripting procedure"})
+        assert server.call("play_script", name="count")[0] == 200
+
+
+def test_beside_the_own_script(tmp_path: Path) -> None:
+    """A script given is loaded behind it: its functions count, the others stay."""
+    path = tmp_path / "script.lua"
+    path.write_text("function ktcacheincr(i, o) o.num = 'mine' end")
+    with IncludedServer("-scr", str(path)) as server:
+        assert version_of(server)[0] == 200
+        assert server.call("play_script", name="ktcacheincr") == (200, {"_num": b"mine"})
+
+
+@pytest.fixture
+def broken_lupa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose package lupa comes before the real one."""
+    package = tmp_path / "lupa"
+    package.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return package
+
+
+def test_the_own_script_without_lupa(broken_lupa: Path) -> None:
+    """The server goes on without scripts, and says so once."""
+    (broken_lupa / "__init__.py").write_text("raise ImportError('not installed')")
+    with IncludedServer() as server:
+        for _ in range(2):
+            assert version_of(server) == (501, {"ERROR": b"the scripting extention is disabled"})
+        assert server.call("set", key="k", value="v")[0] == 200
+        status, log = server.stop()
+    assert status == 0
+    assert log.count("scripts") == log.count('pip install "kt-cache[server]"') == 1
+
+
+def test_lupa_that_does_not_load(broken_lupa: Path) -> None:
+    """If that comes out only at the first call, that is the same."""
+    (broken_lupa / "__init__.py").write_text("")
+    (broken_lupa / "lua51.py").write_text("raise ImportError('of another Python')")
+    with IncludedServer() as server:
+        for _ in range(2):
+            assert version_of(server) == (501, {"ERROR": b"no such scripting procedure"})
+        _, log = server.stop()
+    assert log.count("scripts") == 2  # "no scripts: scripts need ..."
