@@ -90,6 +90,8 @@ def relative_xt(ttl: float | None) -> int:
     """
     if ttl is None:
         return NEVER_GIVEN
+    if type(ttl) is int and ttl <= NEVER_GIVEN:
+        return ttl  # as nearly always
     try:
         return math.ceil(min(ttl, NEVER_GIVEN))
     except (TypeError, ValueError) as error:

@@ -946,6 +946,7 @@ end)
 
 -- Caches keep counters as decimal digits. Lua's numbers are exact up to 15 of them.
 local MOST_DIGITS = 14
+local sub, reverse, find = string.sub, string.reverse, string.find
 local ENVELOPE, ENVELOPE_SIZE = "\1", 9 -- a mark and the exact deadline, before the payload
 local ENDLESS = ENVELOPE .. "\127\240\0\0\0\0\0\0" -- the deadline that never comes
 local TOLERANCE = 2 -- seconds by which deadline, record and caller may disagree
@@ -964,10 +965,10 @@ end
 -- big-endian; unpack reads the other kind.
 local function live_payload(record, xt, now)
   if not begins(record, ENVELOPE) or #record < ENVELOPE_SIZE then return record end
-  local times = kt.unpack("dd", string.reverse(now .. string.sub(record, 2, ENVELOPE_SIZE)))
+  local times = kt.unpack("dd", reverse(now .. sub(record, 2, ENVELOPE_SIZE)))
   local deadline, present = times[1], times[2]
-  local agrees = math.abs(deadline - xt) <= TOLERANCE and present <= xt + TOLERANCE
-  if present < deadline or not agrees then return string.sub(record, ENVELOPE_SIZE + 1) end
+  local past = present >= deadline and math.abs(deadline - xt) <= TOLERANCE
+  if not past or present > xt + TOLERANCE then return sub(record, ENVELOPE_SIZE + 1) end
 end
 
 -- Reads the caller's clock: a big-endian double.
@@ -1002,7 +1003,7 @@ procedure("ktcachetouch", touch_inputs, function(db, inmap, outmap)
     if not payload then return NOP end
     outmap.num = 1
     local envelope = inmap.envelope
-    if string.find(payload, "^[%-%d]") then
+    if find(payload, "^[%-%d]") then
       envelope = ""
     elseif envelope == "" and begins(payload, ENVELOPE) then
       envelope = ENDLESS -- or else the payload's beginning would be taken for one
