@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from kt_cache import AsyncKyotoTycoon, KyotoTycoon
 from kt_cache.client.aio_executor import AsyncExecutor
 from kt_cache.client.executor import Executor
+from kt_cache.errors import TimeoutExceeded
 from kt_cache.transport import PoolConfig, get_pool
 from tests.support.aio import LOOPS, Awaited, resting_loop
+from tests.support.peers import TIMEOUT
 
+T = TypeVar("T")
 ClientFor = Callable[..., KyotoTycoon]
 
 KINDS = ["blocking", *LOOPS]
@@ -62,6 +66,20 @@ def executor_of(kt: KyotoTycoon) -> Executor:
     if isinstance(kt, Awaited):
         return kt.beside(lambda: AsyncExecutor(config))  # type: ignore[return-value]
     return Executor(get_pool(config))
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """Make a call of a client with short limits until it is in time.
+
+    With limits that are there to expire soon, a busy machine may be late for an answer that is
+    not held back.
+    """
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return call()
+        except TimeoutExceeded:
+            assert time.monotonic() < deadline, "every attempt took too long"
 
 
 def assert_nothing_leaked(kt: KyotoTycoon) -> None:
