@@ -15,8 +15,8 @@ import pytest
 from kt_cache import AsyncKyotoTycoon, EmbeddedServer
 from kt_cache.errors import ConnectionClosed, KTError, OutcomeUnknown, TimeoutExceeded
 from kt_cache.testing import FaultProxy
-from tests.faults.test_commands import CALL_TIMEOUT, CALLS, LATE, LONGER, ONCE, REPEATABLE
-from tests.support.aio import Run, assert_nothing_leaked, client_of, run, run_one, until
+from tests.faults.test_commands import CALL_TIMEOUT, CALLS, DRIP, LATE, LONGER, ONCE, REPEATABLE
+from tests.support.aio import Run, assert_nothing_leaked, client_of, patiently, run, run_one, until
 
 __all__ = ["run", "run_one"]
 
@@ -34,7 +34,7 @@ async def client_at(proxy: FaultProxy, timeout: float = 10.0) -> AsyncIterator[A
     kt = client_of(proxy.port, call_timeout=timeout, read_timeout=timeout)
     yield kt
     proxy.restore()
-    assert await kt.get_bytes("nobody wrote this") is None
+    assert await patiently(lambda: kt.get_bytes("nobody wrote this")) is None
     assert_nothing_leaked(kt)
     await kt.close_all()
 
@@ -52,7 +52,7 @@ def test_silence(run: Run, proxy: FaultProxy, fault: str) -> None:
 
     async def main() -> None:
         async with client_at(proxy, CALL_TIMEOUT) as kt:
-            proxy.stall() if fault == "stall" else proxy.drip(interval=0.2)
+            proxy.stall() if fault == "stall" else proxy.drip(interval=DRIP)
             started = time.monotonic()
             results = await together(kt, calls)
             assert time.monotonic() - started < CALL_TIMEOUT + LATE
@@ -72,9 +72,8 @@ def test_late_answers(run: Run, proxy: FaultProxy) -> None:
             proxy.stall()
             await together(kt, calls)
             proxy.restore()
-            patient = AsyncKyotoTycoon(config=replace(kt.config, call_timeout=10.0))
-            gets = [patient.get("marker"), patient.get("nothing")] * 30
-            assert await asyncio.gather(*gets) == ["mine", None] * 30
+            gets = [lambda: kt.get("marker"), lambda: kt.get("nothing")] * 30
+            assert await asyncio.gather(*map(patiently, gets)) == ["mine", None] * 30
 
     run(main())
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import inspect
 import itertools
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from kt_cache import AsyncKyotoTycoon
+from kt_cache.errors import TimeoutExceeded
 from kt_cache.transport import PoolConfig
 from tests.support.peers import TIMEOUT
 
@@ -71,6 +72,17 @@ async def until(condition: Callable[[], Any], what: str) -> None:
     while not condition():
         assert loop.time() < deadline, f"waited in vain: {what}"
         await asyncio.sleep(0.002)
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call of a client with short limits until it is in time, as a busy machine may not be."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + TIMEOUT
+    while True:
+        try:
+            return await call()
+        except TimeoutExceeded:
+            assert loop.time() < deadline, "every attempt took too long"
 
 
 class Awaited:

@@ -95,9 +95,7 @@ def test_a_server_that_falls_silent(
     [{"read_timeout": 0.5, "call_timeout": 0.6}, {"read_timeout": 9, "call_timeout": 0.3}],
     ids=["kernel", "settimeout"],
 )
-def test_a_dripping_server(
-    any_client_for: ClientFor, limits: dict[str, float], call: str
-) -> None:
+def test_a_dripping_server(any_client_for: ClientFor, limits: dict[str, float], call: str) -> None:
     """A byte every 0.05 s keeps each read short, and yet the call ends with its own timeout."""
     with ScriptedServer(lambda peer: peer.drip(peer.request() and CALLS[call][1], 0.05)) as server:
         kt = any_client_for(server.port, **limits)
