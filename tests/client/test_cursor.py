@@ -444,7 +444,7 @@ def test_more_cursors_than_connections(
     two_databases: EmbeddedServer, any_client_for: ClientFor, kt: KyotoTycoon
 ) -> None:
     """A jump that finds no free connection waits for one, no longer than a call may take."""
-    small = any_client_for(two_databases.port, max_size=1, call_timeout=0.2)
+    small = any_client_for(two_databases.port, max_size=1, call_timeout=0.5)
     first, second = cursor_of(small, ORDERED), cursor_of(small, ORDERED)
     first.jump("k2")
     with pytest.raises(PoolTimeout, match="max_size"):

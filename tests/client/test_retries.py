@@ -233,11 +233,14 @@ def test_connections_closed_while_they_were_quiet(
     any_client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No command is lost on a connection that the server closed long enough ago."""
-    monkeypatch.setattr("kt_cache.transport.pool.PROBE_AFTER", 0.2)
+    monkeypatch.setattr("kt_cache.transport.pool.PROBE_AFTER", 0.05)
+    closed = []
 
     def close_after_one(peer: Peer) -> None:
         if peer.number <= len(CASES):
             warm(peer)
+            peer.sock.close()
+            closed.append(peer)
         else:
             request = peer.request()
             peer.send(next(c.reply for c in CASES.values() if c.request == request))
@@ -247,7 +250,8 @@ def test_connections_closed_while_they_were_quiet(
         clients = [any_client_for(server.port, max_waiting=number) for number in range(len(CASES))]
         for kt in clients:
             assert kt.get("warm") is None
-        time.sleep(0.25)
+        until(lambda: len(closed) == len(CASES), "all are closed")
+        time.sleep(0.06)
         for kt, case in zip(clients, CASES.values(), strict=True):
             assert executor_of(kt).run(case.make()) == case.result
             assert kt.pool_stats.discards == 1

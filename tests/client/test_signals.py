@@ -174,13 +174,13 @@ def test_the_shortest_wait(kt: KyotoTycoon) -> None:
 
 def test_a_wait_beyond_the_limits(any_server: EmbeddedServer, client_for: ClientFor) -> None:
     """Waiting comes on top of the limits for a server's silence and for a call."""
-    kt = client_for(any_server.port, read_timeout=0.1, call_timeout=0.15)
+    kt = client_for(any_server.port, read_timeout=0.5, call_timeout=0.55)
     started = time.monotonic()
     with pytest.raises(SignalTimeout):
-        kt.exists("k", signal="nobody sends this", wait=0.3)
+        kt.exists("k", signal="nobody sends this", wait=0.7)
     with kt.cursor() as cursor, pytest.raises(SignalTimeout):
-        cursor.jump(signal="nobody sends this", wait=0.3)
-    assert time.monotonic() - started >= 0.6
+        cursor.jump(signal="nobody sends this", wait=0.7)
+    assert time.monotonic() - started >= 1.4
     assert kt.get("k") is None
     assert_nothing_leaked(kt)
 
@@ -196,7 +196,7 @@ def test_a_server_that_waits_for_too_long(client_for: ClientFor) -> None:
                 peer.send(rpc(503, ERROR="the condition timed out"))
 
     with ScriptedServer(stall_at_signals) as server:
-        kt = client_for(server.port, read_timeout=0.1, call_timeout=5)
+        kt = client_for(server.port, read_timeout=0.6, call_timeout=5)
         with pytest.raises(SignalTimeout):
             kt.exists("k", signal="s", wait=0.1)
         assert kt.exists("k") is True
@@ -204,7 +204,7 @@ def test_a_server_that_waits_for_too_long(client_for: ClientFor) -> None:
         started = time.monotonic()
         with pytest.raises(ReadTimeout):
             client_for(server.port, read_timeout=0.1, max_idle=9).exists("k", signal="s", wait=0.1)
-        assert 0.2 <= time.monotonic() - started < 1
+        assert 0.2 <= time.monotonic() - started < 2
 
 
 def test_patience_does_not_outlast_the_deadline(client_for: ClientFor) -> None:
@@ -215,11 +215,11 @@ def test_patience_does_not_outlast_the_deadline(client_for: ClientFor) -> None:
         peer.drip(rpc(vsiz="1"), every=0.05)
 
     with ScriptedServer(drip) as server:
-        kt = client_for(server.port, read_timeout=0.2, call_timeout=0.2)
+        kt = client_for(server.port, read_timeout=1, call_timeout=0.2)
         started = time.monotonic()
         with pytest.raises(ReadTimeout):
             kt.exists("k", signal="s", wait=0.2)
-        assert 0.4 <= time.monotonic() - started < 1
+        assert 0.4 <= time.monotonic() - started < 2
 
 
 def test_a_signal_is_sent_once(client_for: ClientFor) -> None:

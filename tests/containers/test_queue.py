@@ -177,10 +177,10 @@ def test_a_timeout_is_a_number_of_seconds(make: Make, timeout: Any) -> None:
 
 def test_waiting_longer_than_a_call_may_last(scripted: KyotoTycoon) -> None:
     """The client's own time limit does not cut the waiting short."""
-    kt = KyotoTycoon(scripted.host, scripted.port, timeout=0.3)
+    kt = KyotoTycoon(scripted.host, scripted.port, timeout=0.6)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(Queue(kt, "q").bpop, 20)
-        time.sleep(0.7)
+        time.sleep(0.9)
         assert not waiting.done()
         Queue(scripted, "q").add("late")
         assert waiting.result(timeout=10) == "late"

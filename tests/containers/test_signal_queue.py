@@ -26,13 +26,13 @@ def test_first_in_first_out(make: Make) -> None:
 def test_waiting_for_nothing_ends_in_time(make: Make) -> None:
     """The time is the queue's, or the call's own."""
     for queue, arguments in (
-        (make("SignalQueue", "q"), [0.3]),
-        (make("SignalQueue", "q", wait=0.3), []),
-        (make("SignalQueue", "q"), [1.2]),
+        (make("SignalQueue", "q"), [0.1]),
+        (make("SignalQueue", "q", wait=0.1), []),
+        (make("SignalQueue", "q"), [1.1]),
     ):
         begun = time.monotonic()
         assert queue.consume(*arguments) is None
-        assert time.monotonic() - begun >= (arguments or [0.3])[0]
+        assert time.monotonic() - begun >= (arguments or [0.1])[0]
 
 
 def test_a_wait_that_is_none(make: Make) -> None:

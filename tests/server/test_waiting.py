@@ -170,23 +170,23 @@ def test_waits_end_when_the_server_stops(words: tuple[str, ...]) -> None:
 
 def test_waits_are_bounded() -> None:
     """In number, in which case more are refused at once, and in time."""
-    words = ("--max-waiting", "1", "--max-wait", "0.4")
+    words = ("--max-waiting", "1", "--max-wait", "1")
     with IncludedServer(*words) as server, server.connect() as connection:
         started = time.monotonic()
         with server.connect() as waiter:
             waiter.send(WAITING)
             wait_for(lambda: _count_waiting(connection) == 1, "the call to wait")
             assert connection.call("void", WAIT="s", WAITTIME="inf") == TIMED_OUT
-            assert time.monotonic() - started < 0.3
+            assert time.monotonic() - started < 0.9
             assert waiter.read_http()[0] == 503
-            assert time.monotonic() - started > 0.35
+            assert time.monotonic() - started > 0.95
         assert connection.call("void", WAIT="s", WAITTIME="nan")[0] == 503
         assert connection.call("void", WAIT="s", WAITTIME="-inf")[0] == 503
 
 
 def test_a_waiting_call_is_neither_idle_nor_slow() -> None:
     """The limits on silence count again once it has its reply."""
-    words = ("--timeout", "0.1", "--idle-timeout", "0.5", "--request-timeout", "0.1")
+    words = ("--timeout", "0.1", "--idle-timeout", "0.9", "--request-timeout", "0.1")
     with IncludedServer(*words) as server, server.connect() as waiter:
         waiter.send(WAITING.replace(b"WAITTIME=9", b"WAITTIME=1.2"))
         assert waiter.read_http()[0] == 503

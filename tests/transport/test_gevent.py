@@ -97,7 +97,7 @@ assert stats.open == stats.idle == 3 and stats.waiting == 0, stats
     )
 
 
-@pytest.mark.parametrize("options", ["read_timeout=0.3", "call_timeout=0.3"], ids=["read", "call"])
+@pytest.mark.parametrize("options", ["read_timeout=0.5", "call_timeout=0.5"], ids=["read", "call"])
 def test_a_stall_is_a_timeout_and_blocks_nobody(
     included_server: EmbeddedServer, options: str
 ) -> None:
@@ -113,8 +113,8 @@ except ReadTimeout:
     pass
 else:
     raise AssertionError("no timeout")
-assert 0.25 < time.monotonic() - started < 3
-assert ticks[0] - before >= 5, ticks
+assert 0.45 < time.monotonic() - started < 4
+assert ticks[0] - before >= 3, ticks
 may_answer.set()
 assert [kt.get("k"), kt.get("k")] == ["1.1", "1.2"]
 """,
@@ -189,7 +189,7 @@ def test_waiting_in_vain(included_server: EmbeddedServer) -> None:
     run(
         included_server,
         """
-kt = stalled(max_size=1, call_timeout=0.3)
+kt = stalled(max_size=1, call_timeout=0.5)
 pool = get_pool(kt.config)
 connection = pool.acquire(time.monotonic() + 5, time.monotonic())
 before = ticks[0]
@@ -199,7 +199,7 @@ except PoolTimeout:
     pass
 else:
     raise AssertionError("no timeout")
-assert ticks[0] - before >= 5, ticks
+assert ticks[0] - before >= 3, ticks
 pool.release(connection)
 assert kt.get("k") == "0.1"
 """,

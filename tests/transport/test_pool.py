@@ -143,7 +143,7 @@ def test_the_queue_is_bounded(make_pool: Any, most: int) -> None:
     started = time.monotonic()
     with pytest.raises(PoolTimeout, match=rf"and {most} calls wait already \(max_waiting\)"):
         take(pool)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < peers.TIMEOUT / 2
     pool.release(connection)
     for thread, results in waiting:
         until(lambda results=results: results, "a waiting call gets the connection")
@@ -280,19 +280,19 @@ def test_a_stalled_connect_holds_nobody_up(make_pool: Any, monkeypatch: pytest.M
 
 def test_a_connection_unused_for_too_long_is_closed(make_pool: Any) -> None:
     """``max_idle`` counts from the last use; what is over it is replaced, not used."""
-    pool = make_pool(max_idle=0.05)
+    pool = make_pool(max_idle=0.5)
     first = take(pool)
     pool.release(first)
     assert take(pool) is first
     pool.release(first)
-    time.sleep(0.08)
+    time.sleep(0.55)
     assert take(pool) is not first
     assert (pool.stats.open, pool.stats.connects, pool.stats.discards) == (1, 2, 1)
 
 
 def test_surplus_connections_go_while_others_are_used(make_pool: Any) -> None:
     """After a rush the connections that nobody needs any more are closed one by one."""
-    pool = make_pool(max_idle=0.05)
+    pool = make_pool(max_idle=0.5)
     taken = [take(pool) for _ in range(4)]
     for connection in taken:
         pool.release(connection)
@@ -307,16 +307,15 @@ def test_surplus_connections_go_while_others_are_used(make_pool: Any) -> None:
 def test_an_old_connection_is_closed(make_pool: Any) -> None:
     """``max_lifetime`` counts from connecting, however much the connection is used."""
     pool = make_pool(max_lifetime=0.1)
-    first = take(pool)
-    started = time.monotonic()
-    while time.monotonic() - started < 0.11:
+    before = time.monotonic()
+    first = taken = take(pool)
+    connected = time.monotonic()
+    while taken is first:
         pool.release(first)
+        asked = time.monotonic()
         taken = take(pool)
-        if taken is not first:
-            break
-    else:
-        pytest.fail("it was used for longer than its lifetime")
-    assert time.monotonic() - started > 0.05
+        assert taken is not first or asked - connected < 0.1
+    assert time.monotonic() - before > 0.05
     assert (pool.stats.open, pool.stats.discards) == (1, 1)
 
 
@@ -389,7 +388,7 @@ def test_who_waits_notices_a_lost_connection(make_pool: Any) -> None:
     del lost
     gc.collect()
     until(lambda: any(results for _, results in waiting), "one of them is served")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3  # and not only at the end of its time
     (first,) = next(results for _, results in waiting if results)
     pool.release(first)
     for thread, results in waiting:
