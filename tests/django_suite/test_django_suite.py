@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.django_suite.source import SourceUnavailable, django_tests
+from tests.support.servers import SERVERS, running
 
 SUITE = Path(__file__).parent / "suite"
 ROOT = Path(__file__).parents[2]
@@ -36,30 +40,43 @@ ONLY_BLOCKING = "model_instance_with_deferred"  # two tests
 BACKEND = "kt_cache.django.KyotoTycoonCache"
 
 
+# Name of a run -> the module, the backend, how many tests pass at least.
+RUNS = {
+    "cache": ("cache_cases.py", BACKEND, 51),
+    "cache through its asynchronous methods": ("cache_cases.py", "backends.AsyncMethods", 49),
+    "sessions": ("session_cases.py", BACKEND, 65),
+}
+
+Outcomes = dict[str, tuple[str, str]]
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def runs(request, source, tmp_path_factory) -> Iterator[dict[str, Future[Outcomes]]]:
+    """All runs on a kind of server, at once, each on a server of its own: they mostly sleep."""
+    with ThreadPoolExecutor(len(RUNS)) as pool, ExitStack() as stack:
+        futures = {}
+        for name, (module, backend, _) in RUNS.items():
+            server = stack.enter_context(contextmanager(running)(request.param))
+            report = tmp_path_factory.mktemp("django") / "results.xml"
+            futures[name] = pool.submit(run_suite, source, server.port, module, backend, report)
+        yield futures
+        wait(futures.values())
+
+
 @pytest.mark.network
-@pytest.mark.parametrize(
-    ("module", "backend", "least"),
-    [
-        ("cache_cases.py", BACKEND, 51),
-        ("cache_cases.py", "backends.AsyncMethods", 49),
-        ("session_cases.py", BACKEND, 65),
-    ],
-    ids=["cache", "cache through its asynchronous methods", "sessions"],
-)
-def test_django_suite(any_server, source, module, backend, least, tmp_path):
+@pytest.mark.parametrize("name", RUNS)
+def test_django_suite(runs, name):
     """Every test of Django's suite passes, but for those listed as not applicable."""
-    outcomes = run_suite(source, any_server.port, module, backend, tmp_path / "results.xml")
+    outcomes = runs[name].result()
     problems = {name: text for name, (state, text) in outcomes.items() if state == "failed"}
     assert not problems, "\n\n".join(problems.values())
     skipped = {name for name, (state, _) in outcomes.items() if state == "skipped"}
     assert skipped <= NOT_APPLICABLE.keys()
     passed = [name for name, (state, _) in outcomes.items() if state == "passed"]
-    assert len(passed) >= least
+    assert len(passed) >= RUNS[name][2]
 
 
-def run_suite(
-    source: Path, port: int, module: str, backend: str, report: Path
-) -> dict[str, tuple[str, str]]:
+def run_suite(source: Path, port: int, module: str, backend: str, report: Path) -> Outcomes:
     """Run one module of the suite in a process of its own: test name -> (state, text)."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)]),

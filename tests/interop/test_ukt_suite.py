@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kt_cache.lua import SCRIPT
-from tests.support.ktserver import need_ktserver
+from tests.support.ktserver import find_ktserver, need_ktserver
 from tests.support.process import ROOT
 from tests.support.ukt import need_ukt, ukt_script
 
@@ -39,21 +41,6 @@ NOT_OURS = [
     "TestConnectionError",  # expects an error of the first get after a restart; ours connects anew
 ]
 WITH_OUR_CLIENT = ALL - 6
-
-
-@pytest.fixture
-def launcher(tmp_path: Path) -> Path:
-    """Return a directory for PATH whose ``ktserver`` is the included server."""
-    program = tmp_path / "ktserver"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kt_cache.server "$@"\n')
-    program.chmod(0o755)
-    return tmp_path
-
-
-@pytest.fixture
-def needs_ktserver() -> None:
-    """Skip where there is no real server."""
-    need_ktserver()
 
 
 def leave_out(names: list[str]) -> list[str]:
@@ -84,30 +71,68 @@ def run(*words: str, path: Path | None = None) -> tuple[int, str]:
     return int(ran[1]), done.stdout
 
 
-def test_on_the_included_server(launcher: Path) -> None:
+Runs = dict[str, Future[tuple[int, str]]]
+
+# The runs that every test run has: words, and whether on the included server.
+RUNS = {
+    "as they are": (("-m", "ukt.tests"), True),
+    "our script": ((OTHERWISE, "ukt", str(SCRIPT)), True),
+    "our script on ktserver": ((OTHERWISE, "ukt", str(SCRIPT), *leave_out(WITHOUT_SCRIPT)), False),
+    "our client": ((OTHERWISE, "kt_cache", str(SCRIPT), *leave_out(NOT_OURS)), True),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(launcher: Path) -> Iterator[Runs]:
+    """Two at a time, each with servers of its own; ukt gives a server no more than 2 s to start."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            name: pool.submit(run, *words, path=launcher if included else None)
+            for name, (words, included) in RUNS.items()
+            if included or find_ktserver()
+        }
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory for PATH whose ``ktserver`` is the included server."""
+    folder = tmp_path_factory.mktemp("launcher")
+    program = folder / "ktserver"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kt_cache.server "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def needs_ktserver() -> None:
+    """Skip where there is no real server."""
+    need_ktserver()
+
+
+def test_on_the_included_server(runs: Runs) -> None:
     """As they are, with the script in ukt."""
-    ran, said = run("-m", "ukt.tests", path=launcher)
+    ran, said = runs["as they are"].result()
     assert ran == ALL
     assert "listening on 127.0.0.1:" in said  # which a real ktserver does not say
 
 
-def test_on_the_included_server_with_our_script(launcher: Path) -> None:
+def test_on_the_included_server_with_our_script(runs: Runs) -> None:
     """Our script answers ukt's client as its own does."""
-    ran, said = run(OTHERWISE, "ukt", str(SCRIPT), path=launcher)
+    ran, said = runs["our script"].result()
     assert ran == ALL
     assert "listening on 127.0.0.1:" in said
 
 
 @pytest.mark.usefixtures("needs_ktserver")
-def test_our_script_on_ktserver() -> None:
+def test_our_script_on_ktserver(runs: Runs) -> None:
     """Our script means the same to the real server's Lua."""
-    ran, _ = run(OTHERWISE, "ukt", str(SCRIPT), *leave_out(WITHOUT_SCRIPT))
+    ran, _ = runs["our script on ktserver"].result()
     assert ran == WITH_SCRIPT
 
 
-def test_with_our_client(launcher: Path) -> None:
+def test_with_our_client(runs: Runs) -> None:
     """They pass when ``ukt`` in their import is changed to ``kt_cache``."""
-    ran, _ = run(OTHERWISE, "kt_cache", str(SCRIPT), *leave_out(NOT_OURS), path=launcher)
+    ran, _ = runs["our client"].result()
     assert ran == WITH_OUR_CLIENT
 
 

@@ -75,7 +75,7 @@ async def until(condition: Callable[[], Any], what: str) -> None:
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call of a client with short limits until it is in time, as a busy machine may not be."""
+    """Make a call of a client with short limits until it is in time: a busy machine may be late."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + TIMEOUT
     while True:

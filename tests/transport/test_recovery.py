@@ -176,7 +176,6 @@ def test_a_quiet_connection_is_looked_at(client_for: ClientFor) -> None:
 
 def test_bytes_that_nobody_asked_for(client_for: ClientFor, soon: None) -> None:
     """A quiet connection on which something arrived is not used: it is not the next answer."""
-
     said = threading.Event()
 
     def say_more(peer: Peer) -> None:
