@@ -79,3 +79,20 @@ def test_a_loaded_framework_is_seen() -> None:
     """The tests above can fail: an adapter, which needs its framework, is seen to load it."""
     pytest.importorskip("django")
     assert load("kt_cache.django.apps") == ["kt_cache.django.apps loads django"]
+
+
+def test_the_server_starts_without_the_clients() -> None:
+    """The included server is up sooner as it loads no client and nothing to start servers with."""
+    script = (
+        "import sys, kt_cache.server.command\n"
+        "print([name for name in sys.modules if name.startswith(('kt_cache.client', "
+        "'kt_cache.embedded'))])\n"
+        "from kt_cache import *\n"
+        "print(KyotoTycoon.__module__, AsyncKyotoTycoon.__module__, EmbeddedServer.__module__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded, names = done.stdout.splitlines()
+    assert loaded == "[]"
+    assert names == "kt_cache.client.sync kt_cache.client.aio kt_cache.embedded"
