@@ -11,6 +11,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("report/", views.report, name="report"),
     path("headlines/", views.headlines, name="headlines"),
+    path("statistics/", views.statistics, name="statistics"),
     path("session/", views.session, name="session"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -1,4 +1,4 @@
-"""Four pages, each showing one way to use a cache."""
+"""Five pages, each showing one way to use a cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_page
 
 from testproject import slow
-from testproject.django_site.counter import count_hit
+from testproject.django_site.counter import acount_hit, ahits, count_hit
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -28,6 +28,13 @@ def headlines(request: HttpRequest) -> HttpResponse:
     """A page of which only the slow part is cached: the template calls ``latest`` on a miss."""
     context = {"latest": slow.latest_headlines, "hits": count_hit("headlines")}
     return render(request, "headlines.html", context)
+
+
+async def statistics(request: HttpRequest) -> HttpResponse:
+    """How often the pages that count were asked for, read without a thread."""
+    hits = await acount_hit("statistics")
+    counts = await ahits(["home", "headlines"])
+    return render(request, "statistics.html", {"counts": counts, "hits": hits})
 
 
 def session(request: HttpRequest) -> HttpResponse:
