@@ -12,7 +12,7 @@ from typing import Any
 
 from kt_cache import EmbeddedServer
 from testproject.demo.children import Child
-from testproject.demo.site import HOST, MANAGE, PREPARE_SECONDS, Site
+from testproject.demo.site import HOST, MANAGE, PREPARE_SECONDS, START_SECONDS, Site
 from tests.sites.visitor import Visitor
 from tests.support.ktserver import find_ktserver
 from tests.support.process import wait_for
@@ -37,38 +37,42 @@ class Web:
     """How a site is run.
 
     :param command: the module that runs it, and its arguments.
-    :param connections: most that the site keeps open to the cache.
+    :param connections: how many the site keeps open to the cache.
     :param requests: how many of all are its share: some are slower.
     :param options: OPTIONS of its cache.
     :param server: what its cache is on; the included server where there is no other.
+    :param ready: what it has printed when all of it has started.
     """
 
     command: tuple[str, ...]
-    connections: int
+    connections: range
     requests: int
     options: dict[str, Any] = field(default_factory=dict)
     server: str = "included"
+    ready: str = ""
 
 
 WEB = {
     "gunicorn, threads": Web(
         (*GUNICORN, "--threads", "8", "testproject.django_site.wsgi"),
-        connections=8,
-        requests=2000,
-    ),
-    # The parent, which serves nobody, has one connection as well.
-    "gunicorn, preload": Web(
-        (*GUNICORN, "--preload", "--workers", "3", "--threads", "3", "tests.sites.preloaded"),
-        connections=1 + 3 * 3,
-        requests=2000,
+        connections=range(1, 8 + 1),
+        requests=1600,
         options=IGNORING,
+    ),
+    # Workers of one thread. The parent, which serves nobody, has a connection of its own. That
+    # more than one worker is at work is the point here.
+    "gunicorn, preload": Web(
+        (*GUNICORN, "--preload", "--workers", "3", "tests.sites.preloaded"),
+        connections=range(1 + 2, 1 + 3 + 1),
+        requests=2600,
         server="ktserver",
+        ready=r"(?s)(Booting worker.*){3}",
     ),
     # For the views in threads, and for those on the event loop.
     "uvicorn": Web(
         (*UVICORN, "--no-access-log", "testproject.django_site.asgi:application"),
-        connections=8 + 8,
-        requests=1000,
+        connections=range(1 + 1, 8 + 8 + 1),
+        requests=800,
         options=IGNORING,
     ),
 }
@@ -142,6 +146,7 @@ def running(name: str, prepared: Path, directory: Path) -> Iterator[RunningSite]
         try:
             site.child.start()
             site.wait_until_ready()
+            site.child.wait_until_printed(web.ready, START_SECONDS)
             yield found
         finally:
             site.child.stop()
