@@ -138,15 +138,17 @@ class Pool:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection, now = self._acquire_slowly(deadline), monotonic()
+            usable = False
         else:
-            if not (
+            usable = (
                 now - connection.last_used < self._probe_after
                 and now < connection.expires
                 and connection.generation == self._generation
-            ):
+            )
+            if not usable:
                 self._idle.append(connection)
-                connection, now = self.acquire(deadline, now), monotonic()
+        if not usable:  # out here, where what fails is not shown as a consequence of IndexError
+            connection, now = self.acquire(deadline, now), monotonic()
         try:
             if patience:
                 result = connection.exchange_patiently(request, decode, deadline, patience)
@@ -178,13 +180,14 @@ class Pool:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return self._acquire_slowly(deadline)
+                break
             if now - connection.last_used < self._probe_after and now < connection.expires:
                 if connection.generation == self._generation:
                     return connection
             elif self._is_usable(connection, now):
                 return connection
             self.discard(connection)
+        return self._acquire_slowly(deadline)
 
     def release(self, connection: Connection) -> None:
         """Take back a connection whose exchange is complete."""
