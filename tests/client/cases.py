@@ -154,6 +154,15 @@ CASES = {
     "procedures.seize": Case(
         "seize", lambda: procedures.seize(0, b"k"), rpc(value="v"), b"v", False, rpc(value=LONG)
     ),
+    "procedures.take": Case(
+        "seize",
+        lambda: procedures.take(0, b"t"),
+        rpc(value="v", xt="9"),
+        (b"v", 9),
+        False,
+        rpc(value=LONG, xt="9"),
+        b"t",
+    ),
     "bulk_procedures.match_prefix": Case(
         "match_prefix",
         lambda: bulk_procedures.match_prefix(0, b"p"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kt_cache import KT_JSON, NEVER, EmbeddedServer, KyotoTycoon
 from kt_cache.errors import ConfigError, EncodeError, ServerError
 from kt_cache.lua import SCRIPT
 from tests.support.ktserver import need_ktserver
+from tests.support.servers import SCRIPTLESS, running
 
 OURS = Path(__file__).parents[1] / "data" / "lua" / "client.lua"
 A_DAY = 86_400  # seconds
@@ -110,12 +112,14 @@ def test_a_function_that_fails(kt: KyotoTycoon, name: str) -> None:
     assert kt.pool_stats.connects == connects
 
 
-def test_without_a_script(any_server: EmbeddedServer) -> None:
+@pytest.mark.parametrize("kind", SCRIPTLESS)
+def test_without_a_script(kind: str) -> None:
     """The error says what is missing."""
-    kt = any_server.client
-    for call in (lambda: kt.touch("k", 5), kt.error, lambda: kt.lua.echo()):
-        with pytest.raises(ServerError, match="-scr"):
-            call()
+    with contextmanager(running)(kind) as server:
+        kt = server.client
+        for call in (lambda: kt.touch("k", 5), kt.error, lambda: kt.lua.echo()):
+            with pytest.raises(ServerError, match="-scr"):
+                call()
 
 
 # ---------------------------------------------------------------- times
