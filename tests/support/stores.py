@@ -97,5 +97,6 @@ def proxy(any_server: EmbeddedServer, kt: KyotoTycoon) -> Iterator[RecordingProx
 def recorded_store(proxy: RecordingProxy) -> Iterator[KyotoStore]:
     """A store behind the recording proxy."""
     store = KyotoStore(PoolConfig(host=proxy.host, port=proxy.port))
+    store.client.close_all()  # what was left of another test's pool, if its proxy had this port
     yield store
     store.client.close_all()
