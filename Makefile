@@ -21,6 +21,8 @@ package := $(VENV)/.installed-package
 tests := $(VENV)/.installed-test
 peers := $(VENV)/.installed-bench
 linters := $(VENV)/.installed-lint
+# Two files of tests at once: many wait for a clock. ARGS='-n 0' runs them one by one.
+at_once := -n 2 --dist loadfile
 
 .PHONY: help demo test lint bench clean
 
@@ -33,7 +35,7 @@ demo: $(package) ## Run the example sites on the included server; ONCE=1 ends th
 	@$(python) -m testproject.demo
 
 test: $(tests) ## Run the tests; ARGS='-x tests/testproject' is passed on to pytest
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest $(at_once) $(ARGS)
 
 lint: $(linters) ## Check style, formatting and types
 	@$(python) -m ruff check .
