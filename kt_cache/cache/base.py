@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from kt_cache.cache.codec import Codec
@@ -72,6 +72,7 @@ class CacheBase:
     :param reverse_key: the way back, for listing keys that ``key_function`` made: a stored key ->
         the caller's. For a key that is not one of its own it may raise ValueError or LookupError.
     :param check_key: called with every stored key; may warn or raise.
+    :param check_keys: called with the stored keys instead where a call has many.
     :param clock: Unix time in seconds, for what is kept beside values.
     """
 
@@ -85,6 +86,7 @@ class CacheBase:
         key_function: KeyFunction | None = None,
         reverse_key: ReverseKeyFunction | None = None,
         check_key: Callable[[str], None] | None = None,
+        check_keys: Callable[[Sequence[str]], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
@@ -94,6 +96,7 @@ class CacheBase:
         self.key_function: KeyFunction = key_function or default_key
         self.reverse_key = reverse_key
         self._check_key = check_key
+        self._check_keys = check_keys
         self._clock = clock
         self._ignores_errors = strict(store) is not store
 
@@ -104,30 +107,51 @@ class CacheBase:
             self._check_key(text)
         return encode_key(text)
 
+    def make_keys(self, keys: Iterable[Any], version: int | None = None) -> list[bytes]:
+        """Return the stored key of each, as :meth:`make_key` makes it but in less time."""
+        make, prefix = self.key_function, self.prefix
+        if version is None:
+            version = self.version
+        if make is default_key:
+            beginning = default_key("", prefix, version)
+            texts = [f"{beginning}{key}" for key in keys]
+        else:
+            texts = [make(key, prefix, version) for key in keys]
+        if self._check_keys is not None:
+            self._check_keys(texts)
+        elif self._check_key is not None:
+            for text in texts:
+                self._check_key(text)
+        try:
+            return [text.encode() for text in texts]
+        except (AttributeError, UnicodeEncodeError):
+            return [encode_key(text) for text in texts]  # which takes bytes, and says what is wrong
+
     def _key_beside(self, kind: str, name: Any, version: int | None) -> bytes:
         """Return the stored key of a lock, a leader or a tag, which no value's is."""
         text = self.key_function(name, self.prefix, self.version if version is None else version)
         return _BESIDE[kind] + encode_key(text)
 
     def _stored_keys(self, keys: Iterable[Any], version: int | None) -> dict[bytes, Any]:
-        return {self.make_key(key, version): key for key in keys}
+        keys = list(keys)
+        return dict(zip(self.make_keys(keys, version), keys, strict=True))
 
     def _payloads_of(self, values: Mapping[Any, Any], version: int | None) -> dict[bytes, bytes]:
         encode = self.codec.encode
-        raws = {self.make_key(key, version): value for key, value in values.items()}
+        raws = dict(zip(self.make_keys(values, version), values.values(), strict=True))
         return {raw: encode(value, raw) for raw, value in raws.items()}
 
     def _values_of(
         self, stored: Mapping[bytes, Any], payloads: Mapping[bytes, bytes]
     ) -> dict[Any, Any]:
-        values = {}
+        values, decode = {}, self.codec.decode
         for raw, payload in payloads.items():
             if raw not in stored:
                 continue  # nobody asked for it
-            key = stored[raw]
-            value = self._decode(key, raw, payload, MISSING)
-            if value is not MISSING:
-                values[key] = value
+            try:
+                values[stored[raw]] = decode(payload, raw)
+            except DecodeError as error:
+                warn_of(stored[raw], error)
         return values
 
     def _decode(self, key: Any, raw: bytes, payload: bytes, default: Any) -> Any:

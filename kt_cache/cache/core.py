@@ -40,6 +40,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         :func:`default_key`.
     :param reverse_key: the way back, for listing keys.
     :param check_key: called with every stored key; may warn or raise.
+    :param check_keys: called with the stored keys instead where a call has many.
     """
 
     # ------------------------------------------------------------ reading
@@ -258,11 +259,11 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
 
         :return: how many there were.
         """
-        return self.store.remove_many([self.make_key(key, version) for key in keys])
+        return self.store.remove_many(self.make_keys(keys, version))
 
     async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> int:
         """See :meth:`delete_many`."""
-        return await self.store.aremove_many([self.make_key(key, version) for key in keys])
+        return await self.store.aremove_many(self.make_keys(keys, version))
 
     def clear(self) -> int:
         """Remove this cache's values, all versions of them.

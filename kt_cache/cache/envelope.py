@@ -13,16 +13,20 @@ that never comes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from struct import Struct
 
 from kt_cache.cache.codec import is_counter
 from kt_cache.errors import ConfigError
+from kt_cache.protocol.binary import Found
 from kt_cache.protocol.expiry import NEVER, NEVER_GIVEN
 
-__all__ = ["envelope_of", "is_past", "relative_xt", "time_left", "unwrap", "wrap"]
+__all__ = ["envelope_of", "is_past", "relative_xt", "time_left", "unwrap", "unwrap_living", "wrap"]
 
 _MARK = b"\x01"
 _HEAD = Struct(">cd")
+_HEAD_SIZE = _HEAD.size
+_deadline_of = Struct(">xd").unpack_from
 _TOLERANCE = 2.0  # seconds by which deadline, record and reader may disagree
 _OVERDUE = 1.0  # seconds in which the server ends a record that nobody but it may end
 
@@ -48,9 +52,27 @@ def envelope_of(deadline: float | None) -> bytes:
 
 def unwrap(record: bytes) -> tuple[bytes, float | None]:
     """Return a record's payload and its deadline, if it has one."""
-    if record[:1] != _MARK or len(record) < _HEAD.size:
+    if record[:1] != _MARK or len(record) < _HEAD_SIZE:
         return record, None
-    return record[_HEAD.size :], _HEAD.unpack_from(record)[1]
+    (deadline,) = _deadline_of(record)
+    return record[_HEAD_SIZE:], deadline
+
+
+def unwrap_living(found: Iterable[Found], now: float) -> dict[bytes, bytes]:
+    """Return key -> payload of the records that do not count as gone.
+
+    :param found: as the server answered.
+    :param now: the reader's clock.
+    """
+    payloads = {}
+    for _, key, record, stored in found:
+        if record[:1] == _MARK and len(record) >= _HEAD_SIZE:  # unwrap, without a call for each
+            (deadline,) = _deadline_of(record)
+            if now >= deadline and is_past(deadline, stored, now):
+                continue
+            record = record[_HEAD_SIZE:]  # noqa: PLW2901 - what is left of it
+        payloads[key] = record
+    return payloads
 
 
 def is_past(deadline: float | None, stored: int, now: float) -> bool:

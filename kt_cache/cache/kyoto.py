@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from kt_cache.cache import operations
-from kt_cache.cache.envelope import is_past, relative_xt, time_left, unwrap, wrap
+from kt_cache.cache.envelope import is_past, relative_xt, time_left, unwrap, unwrap_living, wrap
 from kt_cache.cache.script import ADD, INCREMENT, SCRIPT, TOUCH, Atomic
 from kt_cache.client import KyotoTycoon, administration, bulk_procedures, procedures, records
 from kt_cache.client.aio_executor import AsyncExecutor
@@ -59,11 +59,15 @@ class KyotoStore:
 
     def get_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the payloads found. One round trip."""
-        return self._live_payloads(self._executor.run(self._read(keys))) if keys else {}
+        if not keys:
+            return {}
+        return unwrap_living(self._executor.run(self._read(keys)), self._clock())
 
     async def aget_many(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """See :meth:`get_many`."""
-        return self._live_payloads(await self._async_executor.run(self._read(keys))) if keys else {}
+        if not keys:
+            return {}
+        return unwrap_living(await self._async_executor.run(self._read(keys)), self._clock())
 
     def get_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
         """Return a payload and the seconds it has left. One round trip."""
@@ -269,11 +273,3 @@ class KyotoStore:
         if is_past(deadline, stored, now):
             return None
         return payload, time_left(deadline, stored, now)
-
-    def _live_payloads(self, found: list[Found]) -> dict[bytes, bytes]:
-        payloads = {}
-        for _, key, record, stored in found:
-            payload = self._live_payload(record, stored)
-            if payload is not None:
-                payloads[key] = payload
-        return payloads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.cache.backends.base import (
@@ -58,6 +58,7 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
                 key_function=key_function(self.key_func),
                 reverse_key=reverse_key_function(params.get("REVERSE_KEY_FUNCTION")),
                 check_key=self._key_check(),
+                check_keys=self._keys_check(),
             )
         except ConfigError as error:
             raise ImproperlyConfigured(f"CACHES: {error}") from error
@@ -102,6 +103,21 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
                 self.validate_key(key)
 
         return check
+
+    def _keys_check(self) -> Callable[[Sequence[str]], None] | None:
+        """Return what does so for many keys: it looks at each only if one of them needs that."""
+        check = self._key_check()
+        if check == self.validate_key:
+            return None
+
+        def check_all(keys: Sequence[str]) -> None:
+            if keys and (
+                max(map(len, keys)) > MEMCACHE_MAX_KEY_LENGTH or _not_portable("".join(keys))
+            ):
+                for key in keys:
+                    check(key)
+
+        return check_all
 
     def _seconds(self, timeout: Any) -> float | None:
         return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout

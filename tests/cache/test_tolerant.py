@@ -301,7 +301,7 @@ class TestBreaker:
 
     def test_a_busy_pool_is_no_verdict(self, any_server, clock):
         """Calls that found all connections in use say nothing about the server."""
-        config = PoolConfig(port=any_server.port, max_size=1, call_timeout=0.05, **own())
+        config = PoolConfig(port=any_server.port, max_size=1, call_timeout=0.5, **own())
         store = TolerantStore(KyotoStore(config), Guard("server:1", 1, 5, clock=clock), ignore=True)
         connection = get_pool(config).acquire(time.monotonic() + 10, time.monotonic())
         with pytest.raises(PoolTimeout):
