@@ -52,23 +52,29 @@ local function procedure(name, inputs, action, elsewhere)
     kt.log("error", name .. ": " .. why)
     return INVALID
   end
-  local readers = {}
+  local needed, read_as, readers = #inputs, {}, 0
   for input, read in pairs(inputs) do
-    if type(input) == "string" then table.insert(readers, { input = input, read = read }) end
+    if type(input) == "string" then
+      readers = readers + 1
+      read_as[readers], read_as[input] = input, read
+    end
   end
   _G[name] = function(inmap, outmap)
-    local db = dbs[(tonumber(inmap.db) or not inmap.db and 0 or -1) + 1]
-    inmap.db = nil
+    local db = dbs[1]
+    if inmap.db then
+      db = dbs[(tonumber(inmap.db) or -1) + 1]
+      inmap.db = nil
+    end
     if not db and elsewhere then return elsewhere(outmap) end
     if not db then return refuse("there is no such database") end
-    for index = 1, #inputs do
+    for index = 1, needed do
       if not inmap[inputs[index]] then return refuse(inputs[index] .. " is missing") end
     end
-    for index = 1, #readers do
-      local input = readers[index].input
+    for index = 1, readers do
+      local input = read_as[index]
       local text = inmap[input]
       if text then
-        local value = readers[index].read(text)
+        local value = read_as[input](text)
         if not value then return refuse(input .. " is not a number") end
         inmap[input] = value
       end
@@ -945,9 +951,11 @@ end)
 ---------------------------------------------------------------- the cache
 
 -- Caches keep counters as decimal digits. Lua's numbers are exact up to 15 of them.
-local MOST_DIGITS = 14
-local sub, reverse, find = string.sub, string.reverse, string.find
+local MOST_DIGITS, TOO_GREAT = 14, 1e14
+local byte, sub, reverse, find = string.byte, string.sub, string.reverse, string.find
 local ENVELOPE, ENVELOPE_SIZE = "\1", 9 -- a mark and the exact deadline, before the payload
+local MARK = byte(ENVELOPE)
+local MINUS, ZERO, NINE = byte("-09", 1, 3)
 local ENDLESS = ENVELOPE .. "\127\240\0\0\0\0\0\0" -- the deadline that never comes
 local TOLERANCE = 2 -- seconds by which deadline, record and caller may disagree
 
@@ -956,19 +964,35 @@ local TOLERANCE = 2 -- seconds by which deadline, record and caller may disagree
 local function use_cas(outmap) outmap.refused = "use cas" end
 
 local function exact_integer(text)
-  local digits = string.match(text, "^%-?(%d+)$")
-  return digits and #digits <= MOST_DIGITS and tonumber(text)
+  local most = byte(text) == MINUS and MOST_DIGITS + 1 or MOST_DIGITS
+  return #text <= most and find(text, "^%-?%d+$") and tonumber(text)
 end
 
--- Returns what is behind a record's envelope; nothing if the record is past its deadline, which
--- counts only if it agrees with the record's own time and with the caller's clock. Both are
--- big-endian; unpack reads the other kind.
-local function live_payload(record, xt, now)
-  if not begins(record, ENVELOPE) or #record < ENVELOPE_SIZE then return record end
-  local times = kt.unpack("dd", reverse(now .. sub(record, 2, ENVELOPE_SIZE)))
+-- Tells whether the caller's clock is before a record's deadline, if a look at the bytes can tell:
+-- those of big-endian doubles are in the order of the numbers, if these are positive.
+local function surely_before(now, record)
+  local a, b, c, d, e, f, g, h = byte(now, 1, 8)
+  local i, j, k, l, m, n, o, p = byte(record, 2, ENVELOPE_SIZE)
+  if a > 127 or i > 127 then return false end
+  if a ~= i then return a < i end
+  if b ~= j then return b < j end
+  if c ~= k then return c < k end
+  if d ~= l then return d < l end
+  if e ~= m then return e < m end
+  if f ~= n then return f < n end
+  if g ~= o then return g < o end
+  return h < p
+end
+
+-- Returns where a record's payload begins; nothing if the record is past its deadline, which counts
+-- only if it agrees with the record's own time and with the caller's clock.
+local function live_payload_at(record, xt, now)
+  if byte(record) ~= MARK or #record < ENVELOPE_SIZE then return 1 end
+  if surely_before(now, record) then return ENVELOPE_SIZE + 1 end
+  local times = kt.unpack("dd", reverse(now .. sub(record, 2, ENVELOPE_SIZE))) -- little-endian
   local deadline, present = times[1], times[2]
   local past = present >= deadline and math.abs(deadline - xt) <= TOLERANCE
-  if not past or present > xt + TOLERANCE then return sub(record, ENVELOPE_SIZE + 1) end
+  if not past or present > xt + TOLERANCE then return ENVELOPE_SIZE + 1 end
 end
 
 -- Reads the caller's clock: a big-endian double.
@@ -982,13 +1006,14 @@ procedure("ktcacheincr", { "key", "num" }, function(db, inmap, outmap)
   local function visit(_, value, xt)
     if not value then return NOP end
     local old, more = exact_integer(value), exact_integer(inmap.num)
-    local sum = old and more and string.format("%.0f", old + more + 0) -- not "-0"
-    if not sum or not exact_integer(sum) then
+    local sum = old and more and old + more
+    if not sum or sum <= -TOO_GREAT or sum >= TOO_GREAT then
       use_cas(outmap)
       return NOP
     end
-    outmap.num = sum
-    return sum, keep(xt)
+    local digits = string.format("%.0f", sum + 0) -- not "-0"
+    outmap.num = digits
+    return digits, keep(xt)
   end
   if not db:accept(inmap.key, visit) then return INTERNAL end
 end, use_cas)
@@ -999,16 +1024,16 @@ local touch_inputs = { "key", "xt", "envelope", "now", xt = given_time, now = cl
 procedure("ktcachetouch", touch_inputs, function(db, inmap, outmap)
   outmap.num = 0
   local function visit(_, record, xt)
-    local payload = record and live_payload(record, xt, inmap.now)
-    if not payload then return NOP end
+    local from = record and live_payload_at(record, xt, inmap.now)
+    if not from then return NOP end
     outmap.num = 1
-    local envelope = inmap.envelope
-    if find(payload, "^[%-%d]") then
+    local envelope, first = inmap.envelope, byte(record, from)
+    if first == MINUS or first and first >= ZERO and first <= NINE then
       envelope = ""
-    elseif envelope == "" and begins(payload, ENVELOPE) then
+    elseif envelope == "" and first == MARK then
       envelope = ENDLESS -- or else the payload's beginning would be taken for one
     end
-    return envelope .. payload, inmap.xt
+    return envelope .. sub(record, from), inmap.xt
   end
   if not db:accept(inmap.key, visit) then return INTERNAL end
 end, use_cas)
@@ -1019,7 +1044,7 @@ local add_inputs = { "key", "value", "xt", "now", xt = given_time, now = clock }
 procedure("ktcacheadd", add_inputs, function(db, inmap, outmap)
   outmap.num = 0
   local function visit(_, record, xt)
-    if record and live_payload(record, xt, inmap.now) then return NOP end
+    if record and live_payload_at(record, xt, inmap.now) then return NOP end
     outmap.num = 1
     return inmap.value, inmap.xt
   end
