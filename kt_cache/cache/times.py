@@ -8,6 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from kt_cache.cache.base import CacheBase, is_over
+from kt_cache.cache.generations import without_notes
+from kt_cache.cache.notes import NOTED
+from kt_cache.cache.steps import Ask, Steps, arun, run
 from kt_cache.errors import ConfigError
 
 __all__ = ["TimeMethods"]
@@ -21,11 +24,11 @@ class TimeMethods(CacheBase):
 
         :return: rounded up, so at least 1; ``None`` for one that never ends, 0 if there is none.
         """
-        return _whole_seconds(self.store.get_with_ttl(self.make_key(key, version)))
+        return run(self.store, self._seconds_left(key, version))
 
     async def attl(self, key: Any, version: int | None = None) -> int | None:
         """See :meth:`ttl`."""
-        return _whole_seconds(await self.store.aget_with_ttl(self.make_key(key, version)))
+        return await arun(self.store, self._seconds_left(key, version))
 
     def touch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
         """Give a value a new timeout.
@@ -71,12 +74,15 @@ class TimeMethods(CacheBase):
         """See :meth:`persist`."""
         return await self.atouch(key, None, version)
 
-
-def _whole_seconds(found: tuple[bytes, float] | None) -> int | None:
-    if found is None:
-        return 0
-    _, left = found
-    return None if math.isinf(left) else math.ceil(left)
+    def _seconds_left(self, key: Any, version: int | None) -> Steps[int | None]:
+        raw = self.make_key(key, version)
+        found = yield Ask("get_with_ttl", raw)
+        if found is None:
+            return 0
+        payload, left = found
+        if payload[:1] == NOTED and not (yield from without_notes({raw: payload})):
+            return 0
+        return None if math.isinf(left) else math.ceil(left)
 
 
 def _seconds_until(when: datetime | float) -> float:

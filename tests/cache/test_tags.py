@@ -166,9 +166,11 @@ class TestTags:
         either_cache.set("m", 4, 60, tags=["t"])
         either_cache.delete_tag("u")
         assert either_cache.get("m") == 4
+        assert 59 <= either_cache.ttl("m") <= 60
         assert not either_cache.has("l", version=2)
         either_cache.delete_tag("t")
         assert either_cache.keys() == []
+        assert either_cache.ttl("m") == 0
         assert either_cache.replace("m", 5, 60) is False
         assert either_cache.move_version("m", 1) is None
         assert either_cache.pop("m", "missing") == "missing"
