@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from importlib import import_module
 from typing import Any, TypeVar
 
 from kt_cache.cache.codec import RAW, Codec
 from kt_cache.cache.compressors import COMPRESSORS, Compression, Compressor, get_compressor
-from kt_cache.cache.options import nearest
+from kt_cache.cache.options import imported, nearest
 from kt_cache.cache.signing import Signer
 from kt_cache.errors import ConfigError
 from kt_cache.serializers import (
@@ -86,7 +85,7 @@ def _serializer(option: str, given: Any) -> Serializer:
                 f"{option}: unknown serializer {given!r} (one of your own is a dotted path); "
                 f"{nearest(given, _SERIALIZERS)}"
             )
-    found = _import(option, given) if isinstance(given, str) else given
+    found = imported(option, given) if isinstance(given, str) else given
     if isinstance(found, type):
         found = _instance(option, found)
     if isinstance(found, Serializer):
@@ -98,23 +97,6 @@ def _serializer(option: str, given: Any) -> Serializer:
             f"{option}: {given!r} is not a serializer; it needs the methods dumps and loads, "
             "pack and unpack, or encode and decode"
         ) from None
-
-
-def _import(option: str, path: str) -> Any:
-    """Return what a dotted path leads to: something in a module, or a module."""
-    parent, _, name = path.rpartition(".")
-    try:
-        module = import_module(parent)
-    except (ImportError, ValueError) as error:
-        raise ConfigError(f"{option}: cannot import {path!r}: {error}") from error
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        pass
-    try:
-        return import_module(path)
-    except ImportError as error:
-        raise ConfigError(f"{option}: {parent!r} has nothing named {name!r}") from error
 
 
 def _instance(option: str, kind: type[Any]) -> Any:

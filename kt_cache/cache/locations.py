@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from kt_cache.cache.failure_policy import FAILURE_OPTIONS, FailurePolicy
 from kt_cache.cache.kyoto import KyotoStore
+from kt_cache.cache.observed import OBSERVER_OPTIONS, observe, observer_of
 from kt_cache.cache.options import check_options
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import protect
@@ -29,7 +30,9 @@ POOL_OPTIONS = frozenset(
 )
 """Names of the options for the connections."""
 
-STORE_OPTIONS = POOL_OPTIONS | FAILURE_OPTIONS
+_AROUND = FAILURE_OPTIONS | OBSERVER_OPTIONS  # what is done around the calls of any engine
+
+STORE_OPTIONS = POOL_OPTIONS | _AROUND
 """Names of the options that a store takes."""
 
 
@@ -38,8 +41,9 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
 
     :param location: ``host:port``, or ``kt://host:port/db`` with the database's index. The port
         may be left out and is 1978 then.
-    :param options: fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``, and
-        those of :class:`~kt_cache.cache.failure_policy.FailurePolicy` such as ``ignore_errors``.
+    :param options: fields of :class:`~kt_cache.transport.PoolConfig` such as ``read_timeout``,
+        those of :class:`~kt_cache.cache.failure_policy.FailurePolicy` such as ``ignore_errors``,
+        and an ``observer``, a function or where to import it from.
     :raises ConfigError: if the location or an option is not understood.
     """
     if not isinstance(location, str) or not location.strip():
@@ -48,7 +52,7 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
         )
     options = options or {}
     check_options(options, STORE_OPTIONS)
-    policy, options = FailurePolicy.taken_from(options)
+    wrap, options = _wrapping(options)
     location = location.strip()
     try:
         parts = urlsplit(location if "://" in location else f"kt://{location}")
@@ -60,22 +64,30 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
             f"unknown scheme {parts.scheme!r} in the location; "
             f"known are: {', '.join(sorted(_OPENERS))}"
         )
-    return protect(opener(parts, options), policy)
+    return wrap(opener(parts, options))
 
 
 def store_of(client: KyotoTycoon, options: Mapping[str, Any] | None = None) -> Store:
     """Return the store at the server and database of a ready-made client, on its connections.
 
-    :param options: those of :class:`~kt_cache.cache.failure_policy.FailurePolicy`.
+    :param options: those of :class:`~kt_cache.cache.failure_policy.FailurePolicy`, and an
+        ``observer``.
     :raises ConfigError: if it is not a client, or an option is not understood.
     """
     if not isinstance(client, KyotoTycoon):
         raise ConfigError(f"client must be a kt_cache.KyotoTycoon, not {client!r}")
-    policy, options = FailurePolicy.taken_from(options or {})
+    wrap, options = _wrapping(options or {})
     for name in POOL_OPTIONS.intersection(options):
         raise ConfigError(f"the client was made with a {name!r} of its own; remove this option")
-    check_options(options, FAILURE_OPTIONS)
-    return protect(KyotoStore(client.config, db=client.default_db), policy)
+    check_options(options, _AROUND)
+    return wrap(KyotoStore(client.config, db=client.default_db))
+
+
+def _wrapping(options: Mapping[str, Any]) -> tuple[Callable[[Store], Store], dict[str, Any]]:
+    """Return what puts around a store what some of the options ask for, and the other options."""
+    policy, rest = FailurePolicy.taken_from(options)
+    observer = observer_of(rest.pop("observer", None))
+    return lambda store: observe(protect(store, policy), observer), rest
 
 
 def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:

@@ -39,9 +39,9 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
     :param location: LOCATION of the setting: ``host:port`` or ``kt://host:port/db``.
     :param params: the setting's other entries. OPTIONS takes those for values such as
         ``serializer`` (default pickle), the fields of :class:`~kt_cache.transport.PoolConfig`
-        such as ``read_timeout``, and those of :class:`~kt_cache.cache.FailurePolicy` such as
-        ``ignore_errors``; or a ``client``, an object or where to import it from, instead of the
-        location and ``PoolConfig``'s fields.
+        such as ``read_timeout``, those of :class:`~kt_cache.cache.FailurePolicy` such as
+        ``ignore_errors``, and an ``observer``; or a ``client``, an object or where to import it
+        from, instead of the location and ``PoolConfig``'s fields.
     :raises ImproperlyConfigured: if one of them is not understood.
     """
 

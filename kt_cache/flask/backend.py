@@ -46,7 +46,8 @@ class KyotoTycoonCache(BaseCache):
     :param key_prefix: of every key, with a colon behind it; ``clear()`` removes the keys under it.
     :param ignore_delete_many_errors: accepted for cachelib's sake; a failing server always raises.
     :param options: those for values such as ``serializer``, and the fields of
-        :class:`~kt_cache.transport.PoolConfig`.
+        :class:`~kt_cache.transport.PoolConfig` and :class:`~kt_cache.cache.FailurePolicy`, and an
+        ``observer``.
     :raises ConfigError: if an argument is not understood.
     """
 
