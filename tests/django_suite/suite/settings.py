@@ -16,7 +16,7 @@ INSTALLED_APPS = [
 ]
 CACHES = {
     "default": {
-        "BACKEND": os.environ["KT_CACHE_TEST_BACKEND"],
+        "BACKEND": "kt_cache.django.KyotoTycoonCache",
         "LOCATION": os.environ["KT_CACHE_TEST_LOCATION"],
     }
 }
