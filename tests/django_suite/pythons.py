@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-Version = tuple[int, ...]
-
 TIMEOUT = 20.0  # seconds for a program to say which Python it is
 NAME = re.compile(r"python3\.[0-9]+")
 
@@ -38,17 +36,16 @@ def candidates() -> Iterator[Path]:
         yield from Path(root).glob("versions/*/bin/python") if root else ()
 
 
-def newest_python(programs: Iterable[Path]) -> tuple[Version, Path] | None:
-    """Return the version and path of the newest of them; of equals, the first.
+def newest_python(programs: Iterable[Path]) -> Path | None:
+    """Return the newest of them; of equals, the first.
 
     Each is tried: a command on PATH may be a stand-in for a Python that is not there.
     """
-    found = []
-    for program in dict.fromkeys(programs):
-        said = said_by(str(program), "-I", "-c", WHICH)
-        if said:
-            found.append((tuple(map(int, said.split())), program))
-    return max(found, key=lambda pair: pair[0], default=None)
+    versions = {}
+    for program in programs:
+        if said := said_by(str(program), "-I", "-c", WHICH):
+            versions[program] = tuple(map(int, said.split()))
+    return max(versions, key=versions.__getitem__, default=None)
 
 
 def said_by(*command: str) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.django_suite.downloads import Unavailable
-from tests.django_suite.environments import Environment, installed, newest
+from tests.django_suite.environments import Environment, installed, other
 from tests.support.servers import SCRIPTLESS, SERVERS, running
 
 SUITE = Path(__file__).parent / "suite"
@@ -36,7 +36,7 @@ SUITES = {
     "a-methods": ("cache_cases.AsyncMethodsTests", 49),
     "sessions": ("session_cases.KyotoTycoonSessionTests", 65),
 }
-ENVIRONMENTS = {"installed": installed, "newest": newest}
+ENVIRONMENTS = {"installed": installed, "other": other}
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def outcomes_of(server: str, environment: Future[Environment], report: Path) -> 
     command += [f"--junitxml={report}", "-c", "pytest.ini", "--rootdir=."]
     with contextmanager(running)(server) as started:
         variables = {
-            "PYTHONPATH": os.pathsep.join([str(where.tests), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join([str(where.tests()), str(ROOT)]),
             "DJANGO_SETTINGS_MODULE": "settings",
             "KT_CACHE_TEST_LOCATION": f"127.0.0.1:{started.port}",
             "PYTHONDEVMODE": "1",
