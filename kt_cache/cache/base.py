@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
-from kt_cache.errors import DecodeError
+from kt_cache.errors import ConfigError, DecodeError
 from kt_cache.serializers import encode_key
 
 __all__ = [
@@ -74,6 +74,7 @@ class CacheBase:
     :param check_key: called with every stored key; may warn or raise.
     :param check_keys: called with the stored keys instead where a call has many.
     :param clock: Unix time in seconds, for what is kept beside values.
+    :raises ConfigError: for a prefix that begins like those of sessions or locks.
     """
 
     def __init__(
@@ -89,6 +90,11 @@ class CacheBase:
         check_keys: Callable[[Sequence[str]], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if encode_key(prefix).startswith(PROTECTED_PREFIXES):
+            raise ConfigError(
+                f"the key prefix {prefix!r} is that of records which are no values, such as locks "
+                "and sessions; choose another one"
+            )
         self.store = store
         self.codec = codec
         self.prefix = prefix

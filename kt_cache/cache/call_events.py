@@ -143,7 +143,7 @@ def _of_swap(
     return ("ok", 0, len(new or b"")) if done else _REFUSED
 
 
-def _of_keys(keys: list[bytes], _prefix: bytes) -> _Reading:
+def _of_keys(keys: list[bytes], _prefix: bytes, _most: int | None) -> _Reading:
     return "ok", len(keys), 0
 
 

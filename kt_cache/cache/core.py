@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -99,14 +99,13 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         """Store a value.
 
         :param tags: names by any of which :meth:`delete_tag` deletes it.
-        :return: ``True``, or ``False`` if it is not stored because errors are ignored.
+        :return: ``True``, or ``False`` if that was not done because errors are ignored.
         :raises EncodeError: if the codec cannot encode it; what was stored before stays.
         """
         raw = self.make_key(key, version)
         payload = self.codec.encode(value, raw)
         if is_over(timeout):
-            self.store.remove(raw)
-            return True
+            return self.store.remove(raw) is not None
         if tags:
             payload = run(self.store, self._tagging(payload, tags, timeout, version))
         return self.store.set(raw, payload, timeout) is not False
@@ -124,8 +123,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         raw = self.make_key(key, version)
         payload = self.codec.encode(value, raw)
         if is_over(timeout):
-            await self.store.aremove(raw)
-            return True
+            return await self.store.aremove(raw) is not None
         if tags:
             payload = await arun(self.store, self._tagging(payload, tags, timeout, version))
         return await self.store.aset(raw, payload, timeout) is not False
@@ -146,8 +144,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         """
         payloads = self._payloads_of(values, version)
         if is_over(timeout):
-            self.store.remove_many(payloads)
-            return True
+            return self.store.remove_many(payloads) is not None
         if tags:
             payloads = run(self.store, self._tagging_many(payloads, tags, timeout, version))
         return self.store.set_many(payloads, timeout) is not False
@@ -163,8 +160,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         """See :meth:`set_many`."""
         payloads = self._payloads_of(values, version)
         if is_over(timeout):
-            await self.store.aremove_many(payloads)
-            return True
+            return await self.store.aremove_many(payloads) is not None
         if tags:
             payloads = await arun(self.store, self._tagging_many(payloads, tags, timeout, version))
         return await self.store.aset_many(payloads, timeout) is not False
@@ -248,22 +244,22 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
 
         :return: whether there was one.
         """
-        return self.store.remove(self.make_key(key, version))
+        return bool(self.store.remove(self.make_key(key, version)))
 
     async def adelete(self, key: Any, version: int | None = None) -> bool:
         """See :meth:`delete`."""
-        return await self.store.aremove(self.make_key(key, version))
+        return bool(await self.store.aremove(self.make_key(key, version)))
 
     def delete_many(self, keys: Iterable[Any], version: int | None = None) -> int:
         """Remove values.
 
         :return: how many there were.
         """
-        return self.store.remove_many(self.make_keys(keys, version))
+        return self.store.remove_many(self.make_keys(keys, version)) or 0
 
     async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> int:
         """See :meth:`delete_many`."""
-        return await self.store.aremove_many(self.make_keys(keys, version))
+        return await self.store.aremove_many(self.make_keys(keys, version)) or 0
 
     def clear(self) -> int:
         """Remove this cache's values, all versions of them.
@@ -303,11 +299,28 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
                 return delta
 
     def _clearing(self) -> Steps[int]:
-        if self.key_function is default_key:
-            keys = yield Ask("keys", encode_key(f"{self.prefix}:"))
-        else:
-            listed = yield Ask("keys", b"")
-            keys = [key for key in listed if not key.startswith(PROTECTED_PREFIXES)]
+        if self.key_function is not default_key:
+            return (yield from self._clearing_all_but(PROTECTED_PREFIXES))
+        prefix, removed = encode_key(f"{self.prefix}:"), 0
+        while True:
+            keys = yield Ask("keys", prefix, _BATCH)
+            count = (yield Ask("remove_many", keys)) if keys else 0
+            removed += count
+            if len(keys) < _BATCH:
+                return removed
+            if not count:  # all are past their time, and the engine lists them until it sweeps them
+                return removed + (yield from self._removing((yield Ask("keys", prefix))))
+
+    def _clearing_all_but(self, prefixes: tuple[bytes, ...]) -> Steps[int]:
+        after, removed = None, 0
+        while True:
+            listed, after = yield Ask("page", b"", after, _BATCH)
+            keys = [key for key in listed if not key.startswith(prefixes)]
+            removed += yield from self._removing(keys)
+            if after is None:
+                return removed
+
+    def _removing(self, keys: Sequence[bytes]) -> Steps[int]:
         removed = 0
         for start in range(0, len(keys), _BATCH):
             removed += yield Ask("remove_many", keys[start : start + _BATCH])

@@ -77,16 +77,16 @@ class KyotoStore:
         """See :meth:`get_with_ttl`."""
         return self._payload_and_ttl(await self._async_executor.run(records.get(self.db, key)))
 
-    def keys(self, prefix: bytes) -> list[bytes]:
-        """List the keys that begin with a prefix, in one round trip.
+    def keys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
+        """List the keys that begin with a prefix, or the first so many, in one round trip.
 
         Expired records that the server has not swept yet are among them.
         """
-        return self._executor.run(bulk_procedures.match_prefix(self.db, prefix))
+        return self._executor.run(bulk_procedures.match_prefix(self.db, prefix, most))
 
-    async def akeys(self, prefix: bytes) -> list[bytes]:
+    async def akeys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
         """See :meth:`keys`."""
-        return await self._async_executor.run(bulk_procedures.match_prefix(self.db, prefix))
+        return await self._async_executor.run(bulk_procedures.match_prefix(self.db, prefix, most))
 
     def page(
         self, prefix: bytes, after: bytes | None, limit: int

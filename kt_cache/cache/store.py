@@ -83,14 +83,17 @@ class Store(Protocol):
     def pop(self, key: bytes) -> bytes | None:
         """Remove a record atomically and return its payload, or ``None`` if there was none."""
 
-    def remove(self, key: bytes) -> bool:
-        """Remove a record; whether there was one."""
+    def remove(self, key: bytes) -> bool | None:
+        """Remove a record; whether there was one. ``None`` says that the error is ignored."""
 
-    def remove_many(self, keys: Collection[bytes]) -> int:
-        """Remove records; how many there were."""
+    def remove_many(self, keys: Collection[bytes]) -> int | None:
+        """Remove records; how many there were. ``None`` says that the error is ignored."""
 
-    def keys(self, prefix: bytes) -> list[bytes]:
-        """List the keys that begin with a prefix, expired ones perhaps included."""
+    def keys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
+        """List the keys that begin with a prefix, or some of them, expired ones perhaps included.
+
+        :param most: how many of them to list at most; ``None`` for all.
+        """
 
     def page(
         self, prefix: bytes, after: bytes | None, limit: int
@@ -141,13 +144,13 @@ class Store(Protocol):
     async def apop(self, key: bytes) -> bytes | None:
         """See :meth:`pop`."""
 
-    async def aremove(self, key: bytes) -> bool:
+    async def aremove(self, key: bytes) -> bool | None:
         """See :meth:`remove`."""
 
-    async def aremove_many(self, keys: Collection[bytes]) -> int:
+    async def aremove_many(self, keys: Collection[bytes]) -> int | None:
         """See :meth:`remove_many`."""
 
-    async def akeys(self, prefix: bytes) -> list[bytes]:
+    async def akeys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
         """See :meth:`keys`."""
 
     async def apage(

@@ -38,14 +38,14 @@ class TimeMethods(CacheBase):
         raw = self.make_key(key, version)
         if is_over(timeout):
             # The engine may hold a record past its time, which its remove would count.
-            return self.store.get(raw) is not None and self.store.remove(raw)
+            return self.store.get(raw) is not None and bool(self.store.remove(raw))
         return self.store.touch(raw, timeout)
 
     async def atouch(self, key: Any, timeout: float | None, version: int | None = None) -> bool:
         """See :meth:`touch`."""
         raw = self.make_key(key, version)
         if is_over(timeout):
-            return await self.store.aget(raw) is not None and await self.store.aremove(raw)
+            return await self.store.aget(raw) is not None and bool(await self.store.aremove(raw))
         return await self.store.atouch(raw, timeout)
 
     def expire_at(self, key: Any, when: datetime | float, version: int | None = None) -> bool:

@@ -24,14 +24,15 @@ NEUTRAL: Mapping[str, Callable[[], Any]] = {
     "set_many": bool,
     "touch": bool,
     "pop": NoneType,
-    "remove": bool,
-    "remove_many": int,
+    "remove": NoneType,
+    "remove_many": NoneType,
     "keys": list,
     "page": lambda: ([], None),
 }
 """Method of a store -> what makes the value it gives when its failure is ignored.
 
-A miss, nothing stored, nothing removed. The coroutine method of a name gives the same.
+A miss, nothing stored, nothing removed. The coroutine method of a name gives the same. That of the
+removals is none that an engine gives, so that setting a value that is over can tell.
 """
 
 NEVER_IGNORED = frozenset({"add", "replace", "swap", "incr", "flush"})

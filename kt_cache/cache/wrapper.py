@@ -142,29 +142,29 @@ class StoreWrapper:
         """See :meth:`pop`."""
         return await self._arun("pop", self._store.apop, key)
 
-    def remove(self, key: bytes) -> bool:
+    def remove(self, key: bytes) -> bool | None:
         """Remove a record."""
         return self._run("remove", self._store.remove, key)
 
-    async def aremove(self, key: bytes) -> bool:
+    async def aremove(self, key: bytes) -> bool | None:
         """See :meth:`remove`."""
         return await self._arun("remove", self._store.aremove, key)
 
-    def remove_many(self, keys: Collection[bytes]) -> int:
+    def remove_many(self, keys: Collection[bytes]) -> int | None:
         """Remove records."""
         return self._run("remove_many", self._store.remove_many, keys) if keys else 0
 
-    async def aremove_many(self, keys: Collection[bytes]) -> int:
+    async def aremove_many(self, keys: Collection[bytes]) -> int | None:
         """See :meth:`remove_many`."""
         return await self._arun("remove_many", self._store.aremove_many, keys) if keys else 0
 
-    def keys(self, prefix: bytes) -> list[bytes]:
-        """List the keys that begin with a prefix."""
-        return self._run("keys", self._store.keys, prefix)
+    def keys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
+        """List the keys that begin with a prefix, or some of them."""
+        return self._run("keys", self._store.keys, prefix, most)
 
-    async def akeys(self, prefix: bytes) -> list[bytes]:
+    async def akeys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
         """See :meth:`keys`."""
-        return await self._arun("keys", self._store.akeys, prefix)
+        return await self._arun("keys", self._store.akeys, prefix, most)
 
     def page(
         self, prefix: bytes, after: bytes | None, limit: int

@@ -20,4 +20,5 @@ class KTCacheConfig(AppConfig):
         from kt_cache.django import checks  # noqa: PLC0415 - needs the settings
 
         register(checks.check_key_functions, Tags.caches)
+        register(checks.check_prefixes, Tags.caches)
         register(checks.check_pickle, Tags.caches, Tags.security, deploy=True)

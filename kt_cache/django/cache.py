@@ -55,7 +55,7 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
                 codec,
                 prefix=self.key_prefix,
                 version=self.version,
-                key_function=key_function(self.key_func),
+                key_function=self._key_maker(),
                 reverse_key=reverse_key_function(params.get("REVERSE_KEY_FUNCTION")),
                 check_key=self._key_check(),
                 check_keys=self._keys_check(),
@@ -90,7 +90,35 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
     def key_func(self, function: KeyFunction) -> None:
         self._key_func = function
         if hasattr(self, "_cache"):
-            self._cache.key_function = key_function(function)
+            self._cache.key_function = self._key_maker()
+
+    @property
+    def key_prefix(self) -> str:
+        """The KEY_PREFIX in use; can be replaced."""
+        return self._key_prefix
+
+    @key_prefix.setter
+    def key_prefix(self, prefix: str) -> None:
+        self._key_prefix = prefix
+        if hasattr(self, "_cache"):
+            self._cache.prefix = prefix
+
+    @property
+    def version(self) -> int:
+        """The VERSION in use; can be replaced."""
+        return self._version
+
+    @version.setter
+    def version(self, version: int) -> None:
+        self._version = version
+        if hasattr(self, "_cache"):
+            self._cache.version = version
+
+    def _key_maker(self) -> KeyFunction:
+        """Return what makes stored keys: a subclass may have a ``make_key`` of its own."""
+        if type(self).make_key is BaseCache.make_key:
+            return key_function(self.key_func)
+        return lambda key, _prefix, version: self.make_key(key, version=version)
 
     def _key_check(self) -> Callable[[str], None]:
         """Return what warns of keys that would fail on memcached, as Django's contract asks."""

@@ -12,13 +12,13 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.cache import caches
-from django.core.cache.backends.base import default_key_func
+from django.core.cache.backends.base import BaseCache, default_key_func
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
 
 from kt_cache.django.cache import KyotoTycoonCache
 from kt_cache.serializers import KT_PICKLE
 
-__all__ = ["check_key_functions", "check_pickle"]
+__all__ = ["check_key_functions", "check_pickle", "check_prefixes"]
 
 
 def check_key_functions(
@@ -36,7 +36,29 @@ def check_key_functions(
             id="kt_cache.W001",
         )
         for alias, cache in _ours()
-        if cache.key_func is not default_key_func
+        if _has_own_keys(cache)
+    ]
+
+
+def check_prefixes(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Warn of prefixes that one cache cannot tell from the beginning of its own keys."""
+    usual = [(alias, cache) for alias, cache in _ours() if not _has_own_keys(cache)]
+    return [
+        Warning(
+            f"The cache {alias!r} takes the keys of the cache {other!r} for its own: the "
+            f"KEY_PREFIX {inner.key_prefix!r} begins with {outer.key_prefix + ':'!r}. Its clear(), "
+            "keys() and delete_pattern() reach into that cache.",
+            hint="Give one of them a KEY_PREFIX without that beginning, or a database of its own "
+            "(LOCATION kt://host:port/1).",
+            obj=f"CACHES[{alias!r}]",
+            id="kt_cache.W003",
+        )
+        for alias, outer in usual
+        for other, inner in usual
+        if inner.key_prefix.startswith(f"{outer.key_prefix}:") and _share_records(outer, inner)
     ]
 
 
@@ -58,6 +80,16 @@ def check_pickle(
         for alias, cache in _ours()
         if cache.codec.reads_unsigned(KT_PICKLE) and not _is_loopback(cache.get_client().host)
     ]
+
+
+def _has_own_keys(cache: KyotoTycoonCache) -> bool:
+    own_method = type(cache).make_key is not BaseCache.make_key
+    return own_method or cache.key_func is not default_key_func
+
+
+def _share_records(one: KyotoTycoonCache, other: KyotoTycoonCache) -> bool:
+    mine, theirs = one.get_client(), other.get_client()
+    return (mine.host, mine.port, mine.default_db) == (theirs.host, theirs.port, theirs.default_db)
 
 
 def _ours() -> Iterator[tuple[str, KyotoTycoonCache]]:

@@ -79,7 +79,7 @@ class SessionStore:
         key = self.record_key(session_id)
         payload = self.codec.encode(data, key)
         if lifetime <= 0:
-            return self.store.remove(key)
+            return bool(self.store.remove(key))
         return self.store.replace(key, payload, lifetime)
 
     def touch(self, session_id: str, lifetime: float) -> bool:
@@ -90,7 +90,7 @@ class SessionStore:
         """
         key = self.record_key(session_id)
         if lifetime <= 0:
-            return self.store.remove(key)
+            return bool(self.store.remove(key))
         return self.store.touch(key, lifetime)
 
     def delete(self, session_id: str) -> bool:
@@ -98,4 +98,4 @@ class SessionStore:
 
         :return: whether there was one.
         """
-        return self.store.remove(self.record_key(session_id))
+        return bool(self.store.remove(self.record_key(session_id)))

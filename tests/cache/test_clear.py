@@ -8,6 +8,7 @@ import pytest
 
 from kt_cache.cache import Cache, Codec
 from kt_cache.cache.base import PROTECTED_PREFIX, PROTECTED_PREFIXES
+from kt_cache.errors import ConfigError
 from kt_cache.sessions import SessionStore
 from tests.support.recording import read_request
 
@@ -50,7 +51,7 @@ class TestClear:
         assert sorted(left) == sorted(set(FOREIGN) - {b":1:k"})
         assert SessionStore(crowded, Codec("json")).exists("id")
 
-    @pytest.mark.parametrize("prefix", ["", "k", "kt", "kt-session", "kt-session-", "äö", "a b"])
+    @pytest.mark.parametrize("prefix", ["", "k", "kt", "kt-session", "kt-lock", "äö", "a b"])
     def test_sessions_outlive_every_prefix(self, crowded, prefix):
         """There is no prefix under which sessions are."""
         cache = make_cache(crowded, prefix=prefix)
@@ -58,6 +59,12 @@ class TestClear:
         assert cache.clear() >= 1
         assert not cache.has("k")
         assert SessionStore(crowded, Codec("json")).exists("id")
+
+    @pytest.mark.parametrize("prefix", ["kt-session-", "kt-session-abc", "kt-lock-", "kt-tag-x"])
+    def test_no_prefix_of_what_is_no_value(self, crowded, prefix):
+        """A prefix that would hide values from clear(), among sessions or locks, is refused."""
+        with pytest.raises(ConfigError, match="such as locks and sessions; choose another"):
+            make_cache(crowded, prefix=prefix)
 
     def test_custom_key_function(self, crowded):
         """With a key function of one's own everything goes but the sessions."""
@@ -77,14 +84,14 @@ class TestClear:
         assert cache.get("k") == "w"
 
     def test_batches(self, recorded_store, proxy):
-        """2,500 keys are listed once and removed a thousand at a time."""
+        """2,500 keys are listed and removed a thousand at a time, so no request takes long."""
         cache = make_cache(recorded_store, prefix="app")
         cache.set_many(dict.fromkeys(range(2_500), "v"), 60)
         proxy.forget()
         assert cache.clear() == 2_500
         sent = [read_request(request) for request in proxy.requests]
-        assert [rows[0].command for rows in sent] == ["match_prefix", *["remove_bulk"] * 3]
-        assert [len(rows) for rows in sent[1:]] == [1_000, 1_000, 500]
+        assert [rows[0].command for rows in sent] == ["match_prefix", "remove_bulk"] * 3
+        assert [len(rows) for rows in sent[1::2]] == [1_000, 1_000, 500]
         assert recorded_store.keys(b"") == []
 
     @pytest.mark.parametrize("function", [None, by_name_alone])

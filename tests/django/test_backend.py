@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from kt_cache import NEVER, KyotoTycoon
 from kt_cache.django import KyotoTycoonCache
 from kt_cache.errors import KTError
+from tests.django.keys import OwnKeys
 from tests.support.lifetimes import watch, write
 from tests.support.threads import run_threads
 
@@ -262,6 +263,28 @@ class TestClear:
         backend.key_func = lambda key, prefix, version: f"new-{key}"
         backend.clear()
         assert store.keys(b"") == []
+
+
+class TestKeys:
+    """What Django's own backends let a site change, it can change here."""
+
+    def test_prefix_and_version_are_replaced(self, backend, store):
+        """A prefix and a version that are put in later count from then on."""
+        backend.key_prefix, backend.version = "worker-3", 7
+        backend.set("k", "v")
+        assert store.keys(b"") == [backend.make_key("k").encode()] == [b"worker-3:7:k"]
+        assert backend.get("k") == "v"
+        assert backend.clear() is None
+        assert backend.get("k") is None
+
+    def test_own_make_key(self, any_server, store):
+        """A subclass's make_key makes the stored keys, those of many, too."""
+        own = OwnKeys(f"{any_server.host}:{any_server.port}", {"KEY_PREFIX": "p"})
+        own.set("k", "v")
+        own.set_many({"l": "w"})
+        assert sorted(store.keys(b"")) == [b"own/p/1/k", b"own/p/1/l"]
+        assert own.get_many(["k", "l"]) == {"k": "v", "l": "w"}
+        assert own.make_key("k") == "own/p/1/k"
 
 
 class TestThreads:

@@ -7,7 +7,7 @@ from django.core.checks.registry import CheckRegistry
 from django.core.exceptions import ImproperlyConfigured
 
 from kt_cache.django.apps import KTCacheConfig
-from kt_cache.django.checks import check_key_functions, check_pickle
+from kt_cache.django.checks import check_key_functions, check_pickle, check_prefixes
 from tests.django.conftest import BACKEND
 
 
@@ -22,7 +22,7 @@ def found(settings):
             "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
             "other": good | entry,
         }
-        return [*check_key_functions(None), *check_pickle(None)]
+        return [*check_key_functions(None), *check_prefixes(None), *check_pickle(None)]
 
     return check
 
@@ -39,6 +39,25 @@ def test_key_function(found):
     assert warning.obj == "CACHES['other']"
     assert "clear() of the cache 'other' removes every record" in warning.msg
     assert "KEY_PREFIX" in warning.hint
+
+
+def test_own_make_key(found):
+    """A backend whose make_key is its own is warned of in the same way."""
+    (warning,) = found(BACKEND="tests.django.keys.OwnKeys")
+    assert (warning.id, warning.obj) == ("kt_cache.W001", "CACHES['other']")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "database", "warns"),
+    [(":x", 0, True), (":x", 1, False), ("x", 0, False), ("", 0, False)],
+)
+def test_prefixes(found, prefix, database, warns):
+    """A prefix that begins like the keys of another cache of that database is warned of."""
+    warnings = found(KEY_PREFIX=prefix, LOCATION=f"kt://127.0.0.1:1978/{database}")
+    assert [warning.id for warning in warnings] == ["kt_cache.W003"] * warns
+    for warning in warnings:
+        assert warning.obj == "CACHES['default']"
+        assert "the keys of the cache 'other' for its own" in warning.msg
 
 
 @pytest.mark.parametrize(
