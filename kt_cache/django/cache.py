@@ -47,7 +47,7 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, BaseCache):
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         try:
-            options = checked_options(params.get("OPTIONS", {}))
+            options = checked_options(params)
             super().__init__(params)
             codec = pop_codec(options)
             self._cache = Cache(
