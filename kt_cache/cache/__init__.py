@@ -3,7 +3,7 @@
 from kt_cache.cache.base import KeyFunction, ReverseKeyFunction, default_key
 from kt_cache.cache.call_events import CallEvent
 from kt_cache.cache.codec import Codec
-from kt_cache.cache.codec_options import CODEC_OPTIONS, PROTECTION_OPTIONS, pop_codec
+from kt_cache.cache.codec_options import CODEC_OPTIONS, PAYLOAD_OPTIONS, pop_codec
 from kt_cache.cache.core import Cache
 from kt_cache.cache.failure_policy import FailurePolicy
 from kt_cache.cache.locations import STORE_OPTIONS, open_store, store_of
@@ -15,7 +15,7 @@ from kt_cache.cache.tolerant import strict
 
 __all__ = [
     "CODEC_OPTIONS",
-    "PROTECTION_OPTIONS",
+    "PAYLOAD_OPTIONS",
     "STORE_OPTIONS",
     "Cache",
     "CallEvent",

@@ -21,14 +21,14 @@ from kt_cache.serializers import (
     guarded,
 )
 
-__all__ = ["CODEC_OPTIONS", "PROTECTION_OPTIONS", "pop_codec"]
+__all__ = ["CODEC_OPTIONS", "PAYLOAD_OPTIONS", "pop_codec"]
 
-PROTECTION_OPTIONS = frozenset(
+PAYLOAD_OPTIONS = frozenset(
     {"compressor", "read_compressors", "compress_threshold", "decompress_limit", "signing_keys"}
 )
 """Names of the options for what is done to serialized values."""
 
-CODEC_OPTIONS = PROTECTION_OPTIONS | {"serializer", "read_serializers"}
+CODEC_OPTIONS = PAYLOAD_OPTIONS | {"serializer", "read_serializers"}
 """Names of the options that a codec takes."""
 
 _Made = TypeVar("_Made")

@@ -118,10 +118,10 @@ def page(
     :return: the keys, and where to go on, ``None`` at the end.
     """
     if after is not None:
-        count = min(limit, key_pages.MOST_KEYS)
-        listed = yield key_pages.keys_from(db, after + b"\0", count)
+        wanted = min(limit, key_pages.MOST_KEYS)
+        listed = yield key_pages.keys_from(db, after + b"\0", wanted)
         keys = [key for key in listed if key.startswith(prefix)]
-        return keys, keys[-1] if len(keys) == count else None
+        return keys, keys[-1] if len(keys) == wanted else None
     keys = yield bulk_procedures.match_prefix(db, prefix, limit)
     if len(keys) < limit:
         return keys, None

@@ -19,7 +19,7 @@ from kt_cache.client.command import Command
 from kt_cache.client.operation import Operation
 from kt_cache.errors import ServerError
 
-__all__ = ["ADD", "INCREMENT", "SCRIPT", "TOUCH", "Atomic", "Place"]
+__all__ = ["ADD", "INCREMENT", "SCRIPT", "TOUCH", "Atomic", "Pool"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ SCRIPT = "script"
 """Under this name it is noted whether a server has the script."""
 
 
-class Place(Protocol):
+class Pool(Protocol):
     """A pool of connections to the server, of either kind.
 
     :ivar findings: what was found out about the server.
@@ -50,14 +50,14 @@ class Atomic(Generic[T]):
     without: Callable[..., Operation[T]]
     first: Callable[..., Command[T]] | None = None
 
-    def find_way(self, what: tuple[Any, ...], place: Place, answer: NoAnswer) -> Operation[T]:
+    def find_way(self, what: tuple[Any, ...], pool: Pool, answer: NoAnswer) -> Operation[T]:
         """Do it with the script if the server has it, and find out whether it has.
 
         :param what: the arguments.
         :param answer: of the script's function, if it was called already.
         :raises ServerError: if the server has the script, and the function failed.
         """
-        findings = place.findings
+        findings = pool.findings
         if self.first and answer is NoAnswer.NOT_ASKED and SCRIPT not in findings:
             done: T = yield self.first(*what)
             if done:

@@ -11,7 +11,7 @@ from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
-from kt_cache.cache import PROTECTION_OPTIONS, STORE_OPTIONS, open_store, pop_codec
+from kt_cache.cache import PAYLOAD_OPTIONS, STORE_OPTIONS, open_store, pop_codec
 from kt_cache.errors import DecodeError
 from kt_cache.flask.settings import options_from, url_from
 from kt_cache.serializers import Serializer
@@ -20,7 +20,7 @@ from kt_cache.sessions import SessionStore
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
 # An ignored error would end everybody's session.
-_OPTIONS = STORE_OPTIONS - {"ignore_errors"} | PROTECTION_OPTIONS
+_OPTIONS = STORE_OPTIONS - {"ignore_errors"} | PAYLOAD_OPTIONS
 _ID_BYTES = 32
 _LONGEST_ID = 256  # characters of a cookie that are worth a look
 
