@@ -101,7 +101,7 @@ class TestOptions:
             ("conect_timeout", "did you mean 'connect_timeout'?"),
             ("maxsize", "did you mean 'max_size'?"),
             ("MAX_SIZE", "did you mean 'max_size'?"),
-            ("MAX_ENTRIES", "known are: "),
+            ("MAX_ENTRIES", "remove it: "),
             ("prefix", "known are: breaker_reset, breaker_threshold, call_timeout"),
         ],
     )
