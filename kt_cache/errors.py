@@ -27,6 +27,8 @@ __all__ = [
     "ReadTimeout",
     "RemoteProtocolError",
     "ServerError",
+    "SessionConflict",
+    "SessionUnavailable",
     "SignalTimeout",
     "StorageError",
     "TimeoutExceeded",
@@ -209,6 +211,20 @@ class LockNotAcquired(LockError, TimeoutError):
 
 class LockNotOwned(LockError):
     """A lock is not, or no longer, held by the object that was to release or extend it."""
+
+
+class SessionConflict(KTError):
+    """A session was not saved, because others changed it at the same time; nothing was stored.
+
+    Load it anew, change it again and save it.
+    """
+
+
+class SessionUnavailable(KTError):
+    """The store of the sessions failed, so nothing is known about a session.
+
+    The failure itself is the error's cause.
+    """
 
 
 class StorageError(KTError):

@@ -109,7 +109,7 @@ def _of_payload(payload: bytes | None, _key: bytes) -> _Reading:
     return _MISS if payload is None else ("hit", 1, len(payload))
 
 
-def _of_payload_and_ttl(found: tuple[bytes, float] | None, _key: bytes) -> _Reading:
+def _of_payload_and_more(found: tuple[Any, ...] | None, _key: bytes) -> _Reading:
     return _MISS if found is None else ("hit", 1, len(found[0]))
 
 
@@ -143,6 +143,12 @@ def _of_swap(
     return ("ok", 0, len(new or b"")) if done else _REFUSED
 
 
+def _of_swap_record(
+    done: bytes | None, _key: bytes, _token: bytes | None, payload: bytes, _ttl: float | None
+) -> _Reading:
+    return _REFUSED if done is None else ("ok", 0, len(payload))
+
+
 def _of_keys(keys: list[bytes], _prefix: bytes, _most: int | None) -> _Reading:
     return "ok", len(keys), 0
 
@@ -162,12 +168,14 @@ def _length(payloads: Mapping[bytes, bytes]) -> int:
 READINGS: Mapping[str, Callable[..., _Reading]] = {
     "get": _of_payload,
     "get_many": _of_payloads,
-    "get_with_ttl": _of_payload_and_ttl,
+    "get_with_ttl": _of_payload_and_more,
+    "get_record": _of_payload_and_more,
     "set": _of_writing,
     "set_many": _of_writing_many,
     "add": _of_condition,
     "replace": _of_condition,
     "swap": _of_swap,
+    "swap_record": _of_swap_record,
     "touch": _of_count,
     "incr": _of_number,
     "pop": _of_payload,

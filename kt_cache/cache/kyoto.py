@@ -77,6 +77,14 @@ class KyotoStore:
         """See :meth:`get_with_ttl`."""
         return self._payload_and_ttl(await self._async_executor.run(records.get(self.db, key)))
 
+    def get_record(self, key: bytes) -> tuple[bytes, bytes, float] | None:
+        """Return a payload, a token of its record and the seconds it has left. One round trip."""
+        return self._payload_and_token(self._executor.run(records.get(self.db, key)))
+
+    async def aget_record(self, key: bytes) -> tuple[bytes, bytes, float] | None:
+        """See :meth:`get_record`."""
+        return self._payload_and_token(await self._async_executor.run(records.get(self.db, key)))
+
     def keys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
         """List the keys that begin with a prefix, or the first so many, in one round trip.
 
@@ -151,6 +159,22 @@ class KyotoStore:
         """See :meth:`swap`."""
         operation = operations.swap(self.db, key, old, new, ttl, self._clock)
         return await self._async_executor.drive(operation)
+
+    def swap_record(
+        self, key: bytes, token: bytes | None, payload: bytes, ttl: float | None
+    ) -> bytes | None:
+        """Store a payload if the record is still the one of a token. One round trip."""
+        record = wrap(payload, self._deadline(ttl))
+        command = procedures.cas(self.db, key, token, record, relative_xt(ttl))
+        return record if self._executor.run(command) else None
+
+    async def aswap_record(
+        self, key: bytes, token: bytes | None, payload: bytes, ttl: float | None
+    ) -> bytes | None:
+        """See :meth:`swap_record`."""
+        record = wrap(payload, self._deadline(ttl))
+        command = procedures.cas(self.db, key, token, record, relative_xt(ttl))
+        return record if await self._async_executor.run(command) else None
 
     def touch(self, key: bytes, ttl: float | None) -> bool:
         """Give a record a new time to live. One round trip with the script, two without."""
@@ -273,3 +297,12 @@ class KyotoStore:
         if is_past(deadline, stored, now):
             return None
         return payload, time_left(deadline, stored, now)
+
+    def _payload_and_token(
+        self, found: tuple[bytes, int] | None
+    ) -> tuple[bytes, bytes, float] | None:
+        payload_and_ttl = self._payload_and_ttl(found)
+        if found is None or payload_and_ttl is None:
+            return None
+        payload, left = payload_and_ttl
+        return payload, found[0], left

@@ -70,6 +70,24 @@ class Store(Protocol):
         :param new: ``None`` to remove the record.
         """
 
+    def get_record(self, key: bytes) -> tuple[bytes, bytes, float] | None:
+        """Return a payload, a token of the record as it is now, and the seconds it has left.
+
+        The token is for :meth:`swap_record` alone. The seconds are those of :meth:`get_with_ttl`.
+        """
+
+    def swap_record(
+        self, key: bytes, token: bytes | None, payload: bytes, ttl: float | None
+    ) -> bytes | None:
+        """Store a payload atomically if the record is still the one of a token.
+
+        It is not if anything has been stored since, its time to live included. Where the engine
+        still holds it, the record may be past its time.
+
+        :param token: ``None`` if there must be no record.
+        :return: a token of the new record, or ``None`` if the payload was not stored.
+        """
+
     def touch(self, key: bytes, ttl: float | None) -> bool:
         """Give a record a new time to live; whether there was one."""
 
@@ -134,6 +152,14 @@ class Store(Protocol):
 
     async def aswap(self, key: bytes, old: bytes, new: bytes | None, ttl: float | None) -> bool:
         """See :meth:`swap`."""
+
+    async def aget_record(self, key: bytes) -> tuple[bytes, bytes, float] | None:
+        """See :meth:`get_record`."""
+
+    async def aswap_record(
+        self, key: bytes, token: bytes | None, payload: bytes, ttl: float | None
+    ) -> bytes | None:
+        """See :meth:`swap_record`."""
 
     async def atouch(self, key: bytes, ttl: float | None) -> bool:
         """See :meth:`touch`."""

@@ -35,7 +35,7 @@ A miss, nothing stored, nothing removed. The coroutine method of a name gives th
 removals is none that an engine gives, so that setting a value that is over can tell.
 """
 
-NEVER_IGNORED = frozenset({"add", "replace", "swap", "incr", "flush"})
+NEVER_IGNORED = frozenset({"add", "replace", "swap", "get_record", "swap_record", "incr", "flush"})
 """Methods of a store whose failure always raises.
 
 Their callers go by the answer: a lock is held, a visitor was counted, the data is gone. No value

@@ -118,6 +118,26 @@ class StoreWrapper:
         """See :meth:`swap`."""
         return await self._arun("swap", self._store.aswap, key, old, new, ttl)
 
+    def get_record(self, key: bytes) -> tuple[bytes, bytes, float] | None:
+        """Return a payload, a token of its record and the seconds it has left."""
+        return self._run("get_record", self._store.get_record, key)
+
+    async def aget_record(self, key: bytes) -> tuple[bytes, bytes, float] | None:
+        """See :meth:`get_record`."""
+        return await self._arun("get_record", self._store.aget_record, key)
+
+    def swap_record(
+        self, key: bytes, token: bytes | None, payload: bytes, ttl: float | None
+    ) -> bytes | None:
+        """Store a payload only if the record is still the one of a token."""
+        return self._run("swap_record", self._store.swap_record, key, token, payload, ttl)
+
+    async def aswap_record(
+        self, key: bytes, token: bytes | None, payload: bytes, ttl: float | None
+    ) -> bytes | None:
+        """See :meth:`swap_record`."""
+        return await self._arun("swap_record", self._store.aswap_record, key, token, payload, ttl)
+
     def touch(self, key: bytes, ttl: float | None) -> bool:
         """Give a record a new time to live."""
         return self._run("touch", self._store.touch, key, ttl)

@@ -2,7 +2,8 @@
 
 Sessions live on the server of the cache named by ``SESSION_CACHE_ALIAS``, in records of their own
 that ``cache.clear()`` does not touch. Their data is stored by ``SESSION_SERIALIZER`` (JSON), and
-compressed and signed as that cache's values are.
+compressed and signed as that cache's values are. The setting ``KT_SESSIONS`` holds the fields of
+:class:`~kt_cache.sessions.SessionOptions`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,11 @@ from django.contrib.sessions.backends.base import (
     SessionBase,
     UpdateError,
 )
-from django.core.cache import caches
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import get_random_string
 
-from kt_cache.django.cache import KyotoTycoonCache
-from kt_cache.errors import DecodeError
-from kt_cache.serializers import Serializer
-from kt_cache.sessions import SessionStore as Records
+from kt_cache.django.session_records import session_options, session_records
+from kt_cache.errors import SessionUnavailable
+from kt_cache.sessions import Loaded, Origin
 
 __all__ = ["SessionStore"]
 
@@ -31,36 +29,70 @@ __all__ = ["SessionStore"]
 class SessionStore(SessionBase):
     """A session in a Kyoto Tycoon server.
 
-    Unlike Django's cache engine, a failing server raises instead of logging everybody out, and
-    saving a session that was deleted meanwhile never revives it (``UpdateError``).
+    Unlike Django's cache engine, requests that run at the same time do not undo each other's
+    changes; saving a session that was deleted meanwhile never revives it (``UpdateError``); and a
+    failing server is an error (``SessionUnavailable``) instead of logging everybody out. The
+    methods whose names begin with an ``a`` use connections of the running event loop, no thread.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        cache = caches[settings.SESSION_CACHE_ALIAS]
-        if not isinstance(cache, KyotoTycoonCache):
-            raise ImproperlyConfigured(
-                f"kt_cache.django.sessions needs a kt_cache.django.KyotoTycoonCache; the cache "
-                f"{settings.SESSION_CACHE_ALIAS!r} (SESSION_CACHE_ALIAS) is not one"
-            )
-        self._records = Records(
-            cache.store, cache.codec.with_serializer(_serializer(self.serializer))
-        )
+        self._records = session_records(self.serializer)
+        self._origin: Origin | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store failed and what is changed here is dropped; by ``on_failure`` alone."""
+        return self._origin is not None and self._origin.is_read_only
+
+    # ------------------------------------------------------------ reading
 
     def load(self) -> dict[str, Any]:
         """Return the session's data; with an unknown id, none and a new id on saving."""
-        data = self._records.load(self._session_key) if self._session_key else None
-        if data is None:
+        return self._taken(self._records.load(self._session_key) if self._session_key else None)
+
+    async def aload(self) -> dict[str, Any]:
+        """See :meth:`load`."""
+        key = self._session_key
+        return self._taken(await self._records.aload(key) if key else None)
+
+    def _taken(self, found: Loaded | None) -> dict[str, Any]:
+        if found is None:
             self._session_key = None
+            self._origin = None
             return {}
-        return data
+        self._origin = found.origin
+        return found.data
+
+    def exists(self, session_key: str | None) -> bool:
+        """Tell whether there is a session of that id."""
+        return bool(session_key) and self._records.exists(str(session_key))
+
+    async def aexists(self, session_key: str | None) -> bool:
+        """See :meth:`exists`."""
+        return bool(session_key) and await self._records.aexists(str(session_key))
+
+    # ------------------------------------------------------------ writing
 
     def create(self) -> None:
-        """Store a new, empty session under a new id."""
+        """Store the session under a new id."""
+        self._refuse_a_new_id()
         while True:
             self._session_key = self._get_new_session_key()
             try:
                 self.save(must_create=True)
+            except CreateError:
+                continue
+            self.modified = True
+            return
+
+    async def acreate(self) -> None:
+        """See :meth:`create`."""
+        self._refuse_a_new_id()
+        while True:
+            self._session_key = self._get_new_session_key()
+            try:
+                await self.asave(must_create=True)
             except CreateError:
                 continue
             self.modified = True
@@ -73,8 +105,14 @@ class SessionStore(SessionBase):
     async def _aget_new_session_key(self) -> str:
         return self._get_new_session_key()
 
+    def _refuse_a_new_id(self) -> None:
+        if self.is_read_only:
+            raise SessionUnavailable(
+                "the session could not be loaded, so it cannot be moved to a new id"
+            )
+
     def save(self, must_create: bool = False) -> None:
-        """Store the session.
+        """Store the session; if nothing was changed, only give it its lifetime anew, if it is due.
 
         :raises CreateError: with ``must_create``, if the id is taken.
         :raises UpdateError: without, if the session was deleted meanwhile.
@@ -86,35 +124,63 @@ class SessionStore(SessionBase):
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
         lifetime = self.get_expiry_age()
-        if must_create:
-            if not self._records.create(self.session_key, data, lifetime):
-                raise CreateError
-        elif not self._records.save(self.session_key, data, lifetime):
-            raise UpdateError
+        name, *arguments = self._writing(must_create, data, lifetime)
+        self._written(getattr(self._records, name)(*arguments), must_create)
 
-    def exists(self, session_key: str | None) -> bool:
-        """Tell whether there is a session of that id."""
-        return bool(session_key) and self._records.exists(str(session_key))
+    async def asave(self, must_create: bool = False) -> None:
+        """See :meth:`save`."""
+        if self.session_key is None:
+            await self.acreate()
+            return
+        data = await self._aget_session(no_load=must_create)  # type: ignore[attr-defined]
+        if self.session_key is None:
+            raise UpdateError
+        lifetime = await self.aget_expiry_age()
+        name, *arguments = self._writing(must_create, data, lifetime)
+        self._written(await getattr(self._records, "a" + name)(*arguments), must_create)
+
+    def _writing(self, must_create: bool, data: dict[str, Any], lifetime: float) -> list[Any]:
+        """Return which method of the records is to be called, and its arguments."""
+        if must_create:
+            return ["create", self.session_key, data, lifetime]
+        # What was changed inside of a value is seen by comparing, as Django has it.
+        unchanged = not self.modified and self._origin is not None
+        return ["keep" if unchanged else "save", self.session_key, data, lifetime, self._origin]
+
+    def _written(self, origin: Origin | None, must_create: bool) -> None:
+        if origin is None:
+            raise CreateError if must_create else UpdateError
+        self._origin = origin
+
+    # ------------------------------------------------------------ ending
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
             self._records.delete(session_id)
+            self._forget(session_id)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See :meth:`delete`."""
+        session_id = self.session_key if session_key is None else session_key
+        if session_id is not None:
+            await self._records.adelete(session_id)
+            self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        if session_id == self.session_key:
+            self._origin = None
 
     @classmethod
     def clear_expired(cls) -> None:
         """Do nothing: the server ends expired sessions by itself."""
 
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See :meth:`clear_expired`."""
 
-def _serializer(kind: type[Any]) -> Serializer:
-    """Wrap a Django session serializer; what cannot be decoded is a missing session."""
-    serializer = kind()
 
-    def decode(data: bytes) -> Any:
-        try:
-            return serializer.loads(data)
-        except Exception as error:
-            raise DecodeError(f"not what {kind.__name__} writes") from error
-
-    return Serializer(f"{kind.__module__}.{kind.__qualname__}", serializer.dumps, decode)
+# Django imports the engine when a site starts: the time to say that a setting is wrong.
+if settings.configured:
+    session_options()

@@ -15,7 +15,7 @@ from kt_cache.cache import PAYLOAD_OPTIONS, STORE_OPTIONS, open_store, pop_codec
 from kt_cache.errors import DecodeError
 from kt_cache.flask.settings import options_from, url_from
 from kt_cache.serializers import Serializer
-from kt_cache.sessions import SessionStore
+from kt_cache.sessions import Origin, SessionStore
 
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
@@ -30,6 +30,7 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
 
     :param data: the session's data.
     :param session_id: ``None`` for a session that is not stored yet.
+    :param origin: what a save starts from.
     :param has_cookie: whether the visitor sent a session cookie, of whatever worth.
     """
 
@@ -38,10 +39,12 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         data: dict[str, Any] | None = None,
         session_id: str | None = None,
         *,
+        origin: Origin | None = None,
         has_cookie: bool = False,
     ) -> None:
         super().__init__(data, ServerSession._changed)
         self.session_id = session_id
+        self.origin = origin
         self.has_cookie = has_cookie
         self.new = session_id is None
         self.modified = False
@@ -99,10 +102,10 @@ class KTSessionInterface(SessionInterface):
         session_id = request.cookies.get(self.get_cookie_name(app))
         if not session_id:
             return self.session_class(has_cookie=session_id is not None)
-        data = None if len(session_id) > _LONGEST_ID else self.store.load(session_id)
-        if data is None:
+        found = None if len(session_id) > _LONGEST_ID else self.store.load(session_id)
+        if found is None:
             return self.session_class(has_cookie=True)
-        return self.session_class(data, session_id, has_cookie=True)
+        return self.session_class(found.data, session_id, origin=found.origin, has_cookie=True)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Store what changed and set the cookie, as Flask's own sessions do."""
@@ -128,17 +131,20 @@ class KTSessionInterface(SessionInterface):
         """
         lifetime = app.permanent_session_lifetime.total_seconds()
         if session.session_id is None:
-            session.session_id = self._create(dict(session), lifetime)
+            self._create(session, lifetime)
             return True
-        if session.modified:
-            return self.store.save(session.session_id, dict(session), lifetime)
-        return self.store.touch(session.session_id, lifetime)
+        if session.modified or session.origin is None:
+            session.origin = self.store.save(session.session_id, session, lifetime, session.origin)
+        else:
+            session.origin = self.store.touch(session.session_id, lifetime, session.origin)
+        return session.origin is not None
 
-    def _create(self, data: dict[str, Any], lifetime: float) -> str:
-        while True:
+    def _create(self, session: ServerSession, lifetime: float) -> None:
+        while session.session_id is None:
             session_id = secrets.token_urlsafe(_ID_BYTES)
-            if self.store.create(session_id, data, lifetime):
-                return session_id
+            session.origin = self.store.create(session_id, session, lifetime)
+            if session.origin is not None:
+                session.session_id = session_id
 
     def _end(self, app: Flask, session: ServerSession, response: Response) -> None:
         """Remove a session that was emptied; one that never had data leaves no trace."""

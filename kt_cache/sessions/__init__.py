@@ -1,5 +1,7 @@
 """Floor 4: server-side sessions, free of any framework."""
 
+from kt_cache.sessions.options import SESSION_OPTIONS, SessionOptions
+from kt_cache.sessions.origin import Loaded, Origin
 from kt_cache.sessions.store import SessionStore
 
-__all__ = ["SessionStore"]
+__all__ = ["SESSION_OPTIONS", "Loaded", "Origin", "SessionOptions", "SessionStore"]

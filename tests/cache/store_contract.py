@@ -175,6 +175,35 @@ class StoreContract:
         time.sleep(0.25)
         assert store.get_many([b"longer", b"shorter"]) == {b"longer": payload}
 
+    @pytest.mark.parametrize("payload", [b"v", b"42", b"", b"\x01", b"a\tb\r\n"])
+    @pytest.mark.parametrize("ttl", [60, None])
+    def test_swap_record(self, store, payload, ttl):
+        """A record is swapped for another one as long as it is the one that was read."""
+        assert store.get_record(b"k") is None
+        assert store.swap_record(b"k", b"token", payload, 60) is None
+        first = store.swap_record(b"k", None, payload, ttl)
+        assert store.swap_record(b"k", None, b"x", 60) is None
+        found, token, left = store.get_record(b"k")
+        assert (found, token) == (payload, first)
+        assert left == math.inf if ttl is None else 50 < left <= 60
+        second = store.swap_record(b"k", token, b"new", 60)
+        assert store.swap_record(b"k", token, b"newer", 60) is None
+        assert store.get_record(b"k")[:2] == (b"new", second)
+        store.remove(b"k")
+        assert store.swap_record(b"k", second, b"newest", 60) is None
+        assert store.get(b"k") is None
+
+    def test_swap_record_notices_a_touch(self, store):
+        """A new time to live makes another record of it, whatever its payload."""
+        token = store.swap_record(b"k", None, b"v", 60)
+        store.touch(b"k", 1_000)
+        assert store.swap_record(b"k", token, b"w", 60) is None
+        payload, token, left = store.get_record(b"k")
+        assert (payload, left > 900) == (b"v", True)
+        assert store.swap_record(b"k", token, b"v", 0.2)
+        time.sleep(0.25)
+        assert store.get_record(b"k") is None
+
     def test_touch_leaves_the_payload(self, store):
         """Touch changes the time to live and nothing else."""
         store.set_many({b"k": b"v", b"n": b"5"}, 1)
@@ -355,6 +384,18 @@ class StoreContract:
             )
             (winner,) = [me for me, won in enumerate(swapped) if won]
             assert store.get(key) == b"by %d" % winner
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_one_swap_of_a_record_wins(self, store, known):
+        """Of many who swap the same record, or make the same one, exactly one does."""
+        for number in range(5):
+            key = b"race-%d" % number
+            token = store.swap_record(key, None, b"v", 60) if known else None
+            swapped = run_threads(
+                8, lambda me, key=key, token=token: store.swap_record(key, token, b"%d" % me, 60)
+            )
+            (winner,) = [me for me, won in enumerate(swapped) if won]
+            assert store.get(key) == b"%d" % winner
 
     def test_no_increment_is_lost(self, store):
         """Increments by many at once all count."""

@@ -30,7 +30,7 @@ class TestKyotoStoreOnEventLoops(StoreContract):
         for kind in (Store, KyotoStore):
             names = [name for name, it in vars(kind).items() if inspect.isfunction(it)]
             blocking = [name for name in names if name[0] not in "_a" or name == "add"]
-            assert len(blocking) == 16
+            assert len(blocking) == 18
             for name in blocking:
                 twin = getattr(kind, "a" + name)
                 assert inspect.iscoroutinefunction(twin)
@@ -44,7 +44,7 @@ class TestKyotoStore(StoreContract):
     def test_is_a_store(self, store):
         """It has every method and property of the Store interface."""
         names = [name for name in vars(Store) if not name.startswith("_")]
-        assert len(names) >= 16
+        assert len(names) >= 18
         assert all(hasattr(store, name) for name in names)
 
     def test_client_sees_the_same_records(self, store):

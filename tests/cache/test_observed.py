@@ -50,6 +50,10 @@ CASES: dict[str, tuple[str, tuple[Any, ...], tuple[str, int, int, int]]] = {
     "swap": ("swap", (b"k", b"value", b"abc", 60), ("ok", 1, 0, 3)),
     "swap for nothing": ("swap", (b"k", b"value", None, 60), ("ok", 1, 0, 0)),
     "swap another": ("swap", (b"k", b"other", b"abc", 60), ("refused", 1, 0, 0)),
+    "get_record": ("get_record", (b"k",), ("hit", 1, 1, 5)),
+    "get_record of nothing": ("get_record", (b"x",), ("miss", 1, 0, 0)),
+    "swap_record": ("swap_record", (b"x", None, b"abc", 60), ("ok", 1, 0, 3)),
+    "swap_record of another": ("swap_record", (b"k", b"token", b"abc", 60), ("refused", 1, 0, 0)),
     "touch": ("touch", (b"k", 60), ("hit", 1, 1, 0)),
     "touch nothing": ("touch", (b"x", 60), ("miss", 1, 0, 0)),
     "incr": ("incr", (b"n", 1), ("hit", 1, 1, 0)),
@@ -178,7 +182,7 @@ class TestEvents:
         events.clear()
         SessionStore(store, Codec("json")).load("a" * 32)
         assert [(event.operation, event.kind, event.outcome) for event in events] == [
-            ("get", "session", "miss")
+            ("get_record", "session", "miss")
         ]
         events.clear()
         store.keys(b"kt-session-")

@@ -52,15 +52,23 @@ CALLS = {
 
 WITHOUT_SCRIPT = {"touch": 2, "incr": 2, "expire_at": 2, "persist": 2}  # those that take more
 
+# The session has 50 of its 60 seconds left; the origin is that of a load.
 SESSION_CALLS = {
-    "load": lambda sessions: sessions.load("id"),
-    "load, missing": lambda sessions: sessions.load("missing"),
-    "create": lambda sessions: sessions.create("new", {"a": 1}, 60),
-    "save": lambda sessions: sessions.save("id", {"a": 2}, 60),
-    "save, missing": lambda sessions: sessions.save("missing", {"a": 2}, 60),
-    "save, no time left": lambda sessions: sessions.save("id", {}, 0),
-    "exists": lambda sessions: sessions.exists("id"),
-    "delete": lambda sessions: sessions.delete("id"),
+    "load": (lambda sessions, origin: sessions.load("id"), 1),
+    "load, missing": (lambda sessions, origin: sessions.load("missing"), 1),
+    "create": (lambda sessions, origin: sessions.create("new", {"a": 1}, 60), 1),
+    "create, taken": (lambda sessions, origin: sessions.create("id", {"a": 1}, 60), 1),
+    "save": (lambda sessions, origin: sessions.save("id", {"a": 2}, 60, origin), 1),
+    "save, never loaded": (lambda sessions, origin: sessions.save("id", {"a": 2}, 60), 1),
+    "save, missing": (lambda sessions, origin: sessions.save("missing", {"a": 2}, 60), 1),
+    "save, no time left": (lambda sessions, origin: sessions.save("id", {}, 0, origin), 1),
+    "keep, changed": (lambda sessions, origin: sessions.keep("id", {"a": 2}, 60, origin), 1),
+    "keep, due": (lambda sessions, origin: sessions.keep("id", {"a": 1}, 60, origin), 1),
+    "keep, fresh": (lambda sessions, origin: sessions.keep("id", {"a": 1}, 52, origin), 0),
+    "touch, due": (lambda sessions, origin: sessions.touch("id", 60, origin), 1),
+    "touch, fresh": (lambda sessions, origin: sessions.touch("id", 52, origin), 0),
+    "exists": (lambda sessions, origin: sessions.exists("id"), 1),
+    "delete": (lambda sessions, origin: sessions.delete("id"), 1),
 }
 
 
@@ -69,7 +77,7 @@ def cache(recorded_store, proxy):
     cache = Cache(recorded_store, Codec())
     cache.incr("n")  # one trip is to ask whether the server has the script
     cache.set_many({"k": "v", "n": 1}, 60)
-    SessionStore(recorded_store, Codec("json")).create("id", {"a": 1}, 60)
+    SessionStore(recorded_store, Codec("json")).create("id", {"a": 1}, 50)
     proxy.forget()
     return cache
 
@@ -82,11 +90,26 @@ def test_cache(cache, proxy, scripted, name):
     assert proxy.trips == (trips if scripted else WITHOUT_SCRIPT.get(name, trips))
 
 
-@pytest.mark.parametrize("call", SESSION_CALLS.values(), ids=list(SESSION_CALLS))
-def test_session(cache, proxy, call):
-    """Each call of the session store takes one round trip."""
-    call(SessionStore(cache.store, Codec("json")))
-    assert proxy.trips == 1
+@pytest.mark.parametrize("name", SESSION_CALLS)
+def test_session(cache, proxy, name):
+    """Each call of the session store takes as many round trips as promised."""
+    call, trips = SESSION_CALLS[name]
+    sessions = SessionStore(cache.store, Codec("json"))
+    origin = sessions.load("id").origin
+    proxy.forget()
+    call(sessions, origin)
+    assert proxy.trips == trips
+
+
+def test_session_changed_by_two(cache, proxy):
+    """A save that meets another one takes three trips: in vain, the record anew, and again."""
+    sessions = SessionStore(cache.store, Codec("json"))
+    one, two = sessions.load("id"), sessions.load("id")
+    sessions.save("id", {"a": 2}, 60, one.origin)
+    proxy.forget()
+    sessions.save("id", {"a": 1, "b": 2}, 60, two.origin)
+    commands = [read_request(request)[0].command for request in proxy.requests]
+    assert commands == ["cas", "get_bulk", "cas"]
 
 
 def test_add_of_a_taken_key(cache, proxy, scripted):

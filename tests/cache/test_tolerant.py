@@ -45,6 +45,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "add": (b"k", b"v", 60),
     "replace": (b"k", b"v", 60),
     "swap": (b"k", b"v", b"w", 60),
+    "get_record": (b"k",),
+    "swap_record": (b"k", b"v", b"w", 60),
     "touch": (b"k", 60),
     "incr": (b"k", 1),
     "pop": (b"k",),
