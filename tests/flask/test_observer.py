@@ -75,7 +75,7 @@ def test_sessions(any_url, path):
     visitor = app.test_client()
     assert [visitor.get("/").text, visitor.get("/").text] == ["1", "2"]
     assert {event.kind for event in seen} == {"session"}
-    assert ("session", "get", "hit") in told()
+    assert ("session", "get_record", "hit") in told()
 
 
 def test_mistakes(url):
