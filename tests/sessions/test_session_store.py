@@ -14,7 +14,7 @@ import pytest
 from kt_cache import NEVER
 from kt_cache.cache import Cache, Codec
 from kt_cache.cache.kyoto import KyotoStore
-from kt_cache.errors import EncodeError, KTError, SessionConflict
+from kt_cache.errors import ConfigError, EncodeError, KTError, SessionConflict
 from kt_cache.serializers import KT_JSON, KT_PICKLE
 from kt_cache.sessions import SessionStore
 from kt_cache.transport import PoolConfig
@@ -229,7 +229,10 @@ def test_caches_and_sessions_do_not_meet(store, sessions):
     """No cache key is a session's record, whatever prefix, version or key."""
     sessions.create(ID, {"a": 1}, 60)
     digest = sessions.record_key(ID).decode()
-    for prefix in ("", "kt-session-", digest):
+    for prefix in ("kt-session-", digest):
+        with pytest.raises(ConfigError):
+            Cache(store, Codec(), prefix=prefix)
+    for prefix in ("", "kt-session", "kt"):
         cache = Cache(store, Codec(), prefix=prefix)
         cache.set(digest, "cache", 60)
         cache.set("", "cache", 60)
