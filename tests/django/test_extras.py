@@ -51,7 +51,8 @@ class TestSet:
         assert backend.get("k") is None
         backend.set("k", 1, None)
         assert backend.set("k", 2, timeout=20, version=1, xx=True) is True
-        assert (backend.get("k"), backend.ttl("k")) == (2, 20)
+        assert backend.get("k") == 2
+        assert backend.ttl("k") in (19, 20)
 
     def test_neither(self, backend):
         """Without them it returns nothing, as in Django."""
