@@ -17,6 +17,7 @@ __all__ = [
     "MISSING",
     "PROTECTED_PREFIX",
     "PROTECTED_PREFIXES",
+    "USER_PREFIX",
     "CacheBase",
     "KeyFunction",
     "ReverseKeyFunction",
@@ -39,9 +40,12 @@ PROTECTED_PREFIX = b"kt-session-"
 It has no colon, so that no ``KEY_PREFIX:`` can be the beginning of it.
 """
 
+USER_PREFIX = b"kt-user-"
+"""Under this prefix is written which sessions each user has."""
+
 _BESIDE = {kind: f"kt-{kind}-".encode() for kind in ("lock", "leader", "tag")}
 
-PROTECTED_PREFIXES = (PROTECTED_PREFIX, *_BESIDE.values())
+PROTECTED_PREFIXES = (PROTECTED_PREFIX, USER_PREFIX, *_BESIDE.values())
 """Of all records that are no values, such as locks: the cache neither lists nor clears them."""
 
 

@@ -22,8 +22,9 @@ class CallEvent(NamedTuple):
 
     :param operation: the store's method, such as ``get_many``; its twin for event loops counts as
         the same.
-    :param kind: what the first record is: a ``value``, or a ``session``, ``lock``, ``tag`` or
-        ``leader``, which says who makes a value in ``get_or_set``.
+    :param kind: what the first record is: a ``value``, or a ``session``, ``lock``, ``tag``,
+        ``user``, which says which sessions a user has, or ``leader``, which says who makes a value
+        in ``get_or_set``.
     :param outcome: ``hit`` or ``miss`` of what looks for records, whether there was any; ``ok`` or
         ``refused`` of what stores, whether it did; ``ignored``: it failed, and its caller got a
         neutral value; ``skipped``: not sent, as the circuit breaker is open; ``error``: it failed;
@@ -117,6 +118,14 @@ def _of_payloads(found: Mapping[bytes, bytes], _keys: Collection[bytes]) -> _Rea
     return ("hit", len(found), _length(found)) if found else _MISS
 
 
+def _of_payloads_and_ttls(
+    found: Mapping[bytes, tuple[bytes, float]], _keys: Collection[bytes]
+) -> _Reading:
+    if not found:
+        return _MISS
+    return "hit", len(found), sum(len(payload) for payload, _ in found.values())
+
+
 def _of_count(found: int, *_: Any) -> _Reading:
     return ("hit", int(found), 0) if found else _MISS
 
@@ -170,6 +179,7 @@ READINGS: Mapping[str, Callable[..., _Reading]] = {
     "get_many": _of_payloads,
     "get_with_ttl": _of_payload_and_more,
     "get_record": _of_payload_and_more,
+    "get_many_with_ttl": _of_payloads_and_ttls,
     "set": _of_writing,
     "set_many": _of_writing_many,
     "add": _of_condition,

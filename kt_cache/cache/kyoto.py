@@ -85,6 +85,16 @@ class KyotoStore:
         """See :meth:`get_record`."""
         return self._payload_and_token(await self._async_executor.run(records.get(self.db, key)))
 
+    def get_many_with_ttl(self, keys: Collection[bytes]) -> dict[bytes, tuple[bytes, float]]:
+        """Return the payloads found and the seconds they have left. One round trip."""
+        return self._payloads_and_ttls(self._executor.run(self._read(keys))) if keys else {}
+
+    async def aget_many_with_ttl(self, keys: Collection[bytes]) -> dict[bytes, tuple[bytes, float]]:
+        """See :meth:`get_many_with_ttl`."""
+        if not keys:
+            return {}
+        return self._payloads_and_ttls(await self._async_executor.run(self._read(keys)))
+
     def keys(self, prefix: bytes, most: int | None = None) -> list[bytes]:
         """List the keys that begin with a prefix, or the first so many, in one round trip.
 
@@ -306,3 +316,7 @@ class KyotoStore:
             return None
         payload, left = payload_and_ttl
         return payload, found[0], left
+
+    def _payloads_and_ttls(self, found: list[Found]) -> dict[bytes, tuple[bytes, float]]:
+        read = {key: self._payload_and_ttl((record, stored)) for _, key, record, stored in found}
+        return {key: value for key, value in read.items() if value is not None}

@@ -48,6 +48,9 @@ class Store(Protocol):
         What is found has more than zero left.
         """
 
+    def get_many_with_ttl(self, keys: Collection[bytes]) -> dict[bytes, tuple[bytes, float]]:
+        """Return the payloads found, each as :meth:`get_with_ttl` does."""
+
     def set(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """Store a payload; ``False`` says that it is not stored and the error ignored."""
 
@@ -137,6 +140,9 @@ class Store(Protocol):
 
     async def aget_with_ttl(self, key: bytes) -> tuple[bytes, float] | None:
         """See :meth:`get_with_ttl`."""
+
+    async def aget_many_with_ttl(self, keys: Collection[bytes]) -> dict[bytes, tuple[bytes, float]]:
+        """See :meth:`get_many_with_ttl`."""
 
     async def aset(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """See :meth:`set`."""

@@ -20,6 +20,7 @@ NEUTRAL: Mapping[str, Callable[[], Any]] = {
     "get": NoneType,
     "get_many": dict,
     "get_with_ttl": NoneType,
+    "get_many_with_ttl": dict,
     "set": bool,
     "set_many": bool,
     "touch": bool,

@@ -74,6 +74,18 @@ class StoreWrapper:
         """See :meth:`get_with_ttl`."""
         return await self._arun("get_with_ttl", self._store.aget_with_ttl, key)
 
+    def get_many_with_ttl(self, keys: Collection[bytes]) -> dict[bytes, tuple[bytes, float]]:
+        """Return the payloads found and the seconds they have left."""
+        if not keys:
+            return {}
+        return self._run("get_many_with_ttl", self._store.get_many_with_ttl, keys)
+
+    async def aget_many_with_ttl(self, keys: Collection[bytes]) -> dict[bytes, tuple[bytes, float]]:
+        """See :meth:`get_many_with_ttl`."""
+        if not keys:
+            return {}
+        return await self._arun("get_many_with_ttl", self._store.aget_many_with_ttl, keys)
+
     def set(self, key: bytes, payload: bytes, ttl: float | None) -> bool | None:
         """Store a payload."""
         return self._run("set", self._store.set, key, payload, ttl)

@@ -3,5 +3,15 @@
 from kt_cache.sessions.options import SESSION_OPTIONS, SessionOptions
 from kt_cache.sessions.origin import Loaded, Origin
 from kt_cache.sessions.store import SessionStore
+from kt_cache.sessions.user_index import UserSession
+from kt_cache.sessions.users import UserSessions
 
-__all__ = ["SESSION_OPTIONS", "Loaded", "Origin", "SessionOptions", "SessionStore"]
+__all__ = [
+    "SESSION_OPTIONS",
+    "Loaded",
+    "Origin",
+    "SessionOptions",
+    "SessionStore",
+    "UserSession",
+    "UserSessions",
+]

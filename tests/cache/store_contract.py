@@ -116,6 +116,7 @@ class StoreContract:
         assert store.remove(b"k") is False
         assert store.remove_many([b"k", b"l"]) == 0
         assert store.get_with_ttl(b"k") is None
+        assert store.get_many_with_ttl([b"k", b"l"]) == {}
         assert store.pop(b"k") is None
         assert store.keys(b"") == []
         assert store.page(b"", None, 10) == ([], None)
@@ -124,6 +125,7 @@ class StoreContract:
     def test_nothing_to_do(self, store):
         """Empty collections are fine."""
         assert store.get_many([]) == {}
+        assert store.get_many_with_ttl([]) == {}
         assert store.set_many({}, 60) is None
         assert store.remove_many([]) == 0
 
@@ -318,6 +320,21 @@ class StoreContract:
         slack = 1.0 if payload == b"5" else 0.01
         assert ttl - (now - before) - slack < found[1] <= ttl - (now - after) + slack
 
+    def test_get_many_with_ttl(self, store):
+        """Each record found comes with its payload and its own time left."""
+        ttls = {b"a": 9.5, b"b": 1000, b"c": None}
+        before = time.monotonic()
+        for key, ttl in ttls.items():
+            store.set(key, b"of " + key, ttl)
+        found = store.get_many_with_ttl([*ttls, b"missing"])
+        passed = time.monotonic() - before
+        assert {key: payload for key, (payload, _) in found.items()} == {
+            key: b"of " + key for key in ttls
+        }
+        assert found[b"c"][1] == math.inf
+        for key in (b"a", b"b"):
+            assert ttls[key] - passed - 0.01 < found[key][1] <= ttls[key] + 0.01
+
     def test_flush(self, store):
         """Flush removes everything."""
         store.set_many({b"a": b"1", b"kt-session-x": b"2"}, None)
@@ -335,6 +352,7 @@ class StoreContract:
         assert store.get(b"get") is None
         assert store.get_many(names) == {}
         assert store.get_with_ttl(b"get") is None
+        assert store.get_many_with_ttl(names) == {}
         assert store.pop(b"pop") is None
         assert store.touch(b"touch", 60) is False
         assert store.touch(b"never", None) is False

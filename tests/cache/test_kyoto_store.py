@@ -30,7 +30,7 @@ class TestKyotoStoreOnEventLoops(StoreContract):
         for kind in (Store, KyotoStore):
             names = [name for name, it in vars(kind).items() if inspect.isfunction(it)]
             blocking = [name for name in names if name[0] not in "_a" or name == "add"]
-            assert len(blocking) == 18
+            assert len(blocking) == 19
             for name in blocking:
                 twin = getattr(kind, "a" + name)
                 assert inspect.iscoroutinefunction(twin)
@@ -95,6 +95,7 @@ class TestKyotoStore(StoreContract):
             lambda: store.remove_many([b"k"]),
             lambda: store.keys(b""),
             lambda: store.get_with_ttl(b"k"),
+            lambda: store.get_many_with_ttl([b"k"]),
             lambda: store.pop(b"k"),
             lambda: store.page(b"", None, 10),
             store.flush,

@@ -41,6 +41,8 @@ CASES: dict[str, tuple[str, tuple[Any, ...], tuple[str, int, int, int]]] = {
     "get_many of nothing": ("get_many", ([b"x", b"y"],), ("miss", 2, 0, 0)),
     "get_with_ttl": ("get_with_ttl", (b"k",), ("hit", 1, 1, 5)),
     "get_with_ttl of nothing": ("get_with_ttl", (b"x",), ("miss", 1, 0, 0)),
+    "get_many_with_ttl": ("get_many_with_ttl", ([b"k", b"x", b"n"],), ("hit", 3, 2, 7)),
+    "get_many_with_ttl of nothing": ("get_many_with_ttl", ([b"x", b"y"],), ("miss", 2, 0, 0)),
     "set": ("set", (b"x", b"abc", 60), ("ok", 1, 0, 3)),
     "set_many": ("set_many", ({b"x": b"abc", b"y": b"d"}, 60), ("ok", 2, 0, 4)),
     "add": ("add", (b"x", b"abc", 60), ("ok", 1, 0, 3)),
@@ -138,6 +140,10 @@ class TestEvents:
             assert 590 < result[-1] <= 600
         elif method == "swap_record":
             assert type(result) is type(expected)
+        elif method == "get_many_with_ttl":
+            assert {key: payload for key, (payload, _) in result.items()} == {
+                key: payload for key, (payload, _) in expected.items()
+            }
         else:
             assert result == expected
         (event,) = events

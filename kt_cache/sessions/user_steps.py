@@ -1,0 +1,254 @@
+"""What is done to the index of a user's sessions, in steps for threads and for event loops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+from kt_cache.cache.base import USER_PREFIX
+from kt_cache.cache.protection import growing_pauses
+from kt_cache.cache.steps import Ask, Steps, Wait
+from kt_cache.errors import DecodeError, KTError
+from kt_cache.sessions.store import SessionStore
+from kt_cache.sessions.user_index import (
+    Digest,
+    Entries,
+    Entry,
+    UserIndexFormat,
+    UserSession,
+    digest_of,
+    handle_of,
+    new_entry,
+    record_of,
+    shown,
+)
+
+__all__ = ["MOST_SESSIONS", "UserSessionSteps"]
+
+MOST_SESSIONS = 1000
+"""Sessions that a user can have at a time."""
+
+_TIDY_FROM = 50  # entries from which a login looks for those whose sessions are over
+_GRACE = 60.0  # seconds that a session may take from its entry in the index to its record
+_ATTEMPTS = 50
+_PAGE = 500  # users whose records are looked through at once
+
+
+class UserSessionSteps:
+    """The steps of :class:`~kt_cache.sessions.users.UserSessions`, which has the parameters."""
+
+    def __init__(
+        self,
+        sessions: SessionStore,
+        *,
+        realm: str,
+        lifetime_of: Callable[[dict[str, Any]], float | None],
+        most: int = MOST_SESSIONS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sessions = sessions
+        self._store = sessions.store
+        self._format = UserIndexFormat(sessions.codec, realm)
+        self._lifetime_of = lifetime_of
+        self._most = most
+        self._clock = clock
+
+    def _noting(
+        self,
+        user: object,
+        session_id: str,
+        continues: str | None,
+        address: str | None,
+        agent: str | None,
+    ) -> Steps[bool]:
+        key, digest = self._format.key_of(user), self._digest(session_id)
+        for pause in _pauses():
+            payload, entries = yield from self._reading(key)
+            entry = entries.get(digest)
+            if entry is None and continues is not None:
+                entry = entries.get(self._digest(continues))
+                if entry is None and not (yield from self._is_stored(continues)):
+                    return False
+            if entry is not None and entry.ended:
+                return False
+            now = self._clock()
+            doomed = yield from self._making_room(entries)
+            entries[digest] = replace(entry or new_entry(now, address, agent), noted=now)
+            if (yield from self._writing(key, payload, entries)):
+                yield from self._removing(doomed)
+                return True
+            yield Wait(pause)
+        raise _too_busy()
+
+    def _making_room(self, entries: Entries) -> Steps[list[Digest]]:
+        """Leave out sessions that are over, and mark the oldest as ended if there are too many.
+
+        :return: those marked.
+        """
+        if len(entries) < min(_TIDY_FROM, self._most):
+            return []
+        yield from self._tidying(entries)
+        live = [digest for digest, entry in entries.items() if not entry.ended]
+        live.sort(key=lambda digest: entries[digest].created)
+        doomed = live[: max(0, len(live) + 1 - self._most)]
+        _mark_as_ended(doomed, entries)
+        return doomed
+
+    def _tidying(self, entries: Entries) -> Steps[int]:
+        """Leave out sessions that are over; how many that were."""
+        found = yield Ask("get_many", [record_of(digest) for digest in entries])
+        return self._leave_out(entries, found)
+
+    def _leave_out(self, entries: Entries, found: Collection[bytes]) -> int:
+        settled = self._clock() - _GRACE
+        over = [
+            digest
+            for digest, entry in entries.items()
+            if record_of(digest) not in found and entry.noted < settled
+        ]
+        for digest in over:
+            del entries[digest]
+        return len(over)
+
+    def _removing(self, sessions: Collection[Digest]) -> Steps[int]:
+        """Remove session records; how many there were."""
+        removed: int = yield Ask("remove_many", [record_of(digest) for digest in sessions])
+        return removed
+
+    def _is_stored(self, session_id: str) -> Steps[bool]:
+        return (yield Ask("get", self._sessions.record_key(session_id))) is not None
+
+    def _knowing(self, user: object, session_id: str) -> Steps[bool]:
+        _, entries = yield from self._reading(self._format.key_of(user))
+        entry = entries.get(self._digest(session_id))
+        return entry is not None and not entry.ended
+
+    def _forgetting(self, user: object, session_id: str) -> Steps[bool]:
+        key, digest = self._format.key_of(user), self._digest(session_id)
+        for pause in _pauses():
+            payload, entries = yield from self._reading(key)
+            if entries.pop(digest, None) is None:
+                return False
+            if (yield from self._writing(key, payload, entries)):
+                return True
+            yield Wait(pause)
+        raise _too_busy()
+
+    def _listing(self, user: object, current: str | None) -> Steps[list[UserSession]]:
+        key = self._format.key_of(user)
+        payload, entries = yield from self._reading(key)
+        found: dict[bytes, tuple[bytes, float]] = yield Ask(
+            "get_many_with_ttl", [record_of(digest) for digest in entries]
+        )
+        if self._leave_out(entries, found):
+            # Whoever has changed the record meanwhile is not to be waited for: next time, then.
+            yield from self._writing(key, payload, entries)
+        own = None if current is None else self._digest(current)
+        sessions = [
+            shown(digest, entries[digest], self._last_seen(entries[digest], *stored), digest == own)
+            for digest, stored in self._readable(found)
+        ]
+        return sorted(sessions, key=lambda session: session.last_seen, reverse=True)
+
+    def _readable(
+        self, found: Mapping[bytes, tuple[bytes, float]]
+    ) -> Iterator[tuple[Digest, tuple[dict[str, Any], float]]]:
+        """Yield the data of sessions and the seconds they have left."""
+        for record, (payload, left) in found.items():
+            try:
+                data = self._sessions.codec.decode(payload, record)
+            except DecodeError:
+                continue  # its owner cannot use it either
+            if isinstance(data, dict):
+                yield digest_of(record), (data, left)
+
+    def _last_seen(self, entry: Entry, data: dict[str, Any], left: float) -> float:
+        """Return when a session was stored for the last time, by what it had left then and now."""
+        lifetime = self._lifetime_of(data)
+        if lifetime is None or not isfinite(left):
+            return entry.created
+        now = self._clock()
+        return min(now, max(entry.created, now - (lifetime - left)))
+
+    def _killing_all(self, user: object, except_id: str | None) -> Steps[int]:
+        spared = None if except_id is None else self._digest(except_id)
+        return (yield from self._killing(user, lambda digest: digest != spared))
+
+    def _killing_one(self, user: object, handle: str) -> Steps[bool]:
+        killed = yield from self._killing(user, lambda digest: handle_of(digest) == handle)
+        return killed > 0
+
+    def _killing(self, user: object, is_doomed: Callable[[Digest], bool]) -> Steps[int]:
+        """Mark entries, remove the session records, then the entries.
+
+        Who stores a session at the same time does so before the removal, or finds the mark after
+        it. If this is interrupted, the sessions are listed still, and can be ended again.
+        """
+        key = self._format.key_of(user)
+        for pause in _pauses():
+            payload, entries = yield from self._reading(key)
+            doomed = [digest for digest in entries if is_doomed(digest)]
+            if not doomed:
+                return 0
+            _mark_as_ended(doomed, entries)
+            if (yield from self._writing(key, payload, entries)):
+                break
+            yield Wait(pause)
+        else:
+            raise _too_busy()
+        killed = yield from self._removing(doomed)
+        marked = self._format.encode(entries, key)
+        for digest in doomed:
+            del entries[digest]
+        # If others have changed the record meanwhile, the marks stay until the next tidying.
+        yield from self._writing(key, marked, entries)
+        return killed
+
+    def _sweeping(self) -> Steps[int]:
+        swept, after = 0, None
+        while True:
+            keys, after = yield Ask("page", USER_PREFIX, after, _PAGE)
+            for key in keys:
+                payload, entries = yield from self._reading(key)
+                over = yield from self._tidying(entries)
+                if over and (yield from self._writing(key, payload, entries)):
+                    swept += over
+            if after is None:
+                return swept
+
+    def _reading(self, key: bytes) -> Steps[tuple[bytes | None, Entries]]:
+        payload = yield Ask("get", key)
+        return payload, self._format.decode(payload, key)
+
+    def _writing(self, key: bytes, payload: bytes | None, entries: Entries) -> Steps[bool]:
+        """Put entries in the place of a record as it was read; whether it was so still."""
+        new = self._format.encode(entries, key) if entries else None
+        if payload is None:
+            written: bool = new is None or (yield Ask("add", key, new, None))
+        else:
+            written = yield Ask("swap", key, payload, new, None)
+        return written
+
+    def _digest(self, session_id: str) -> Digest:
+        return digest_of(self._sessions.record_key(session_id))
+
+
+def _mark_as_ended(sessions: Collection[Digest], entries: Entries) -> None:
+    for digest in sessions:
+        entries[digest] = replace(entries[digest], ended=True)
+
+
+def _pauses() -> Iterator[float]:
+    """Yield seconds to wait after each attempt."""
+    return islice(growing_pauses(), _ATTEMPTS)
+
+
+def _too_busy() -> KTError:
+    return KTError(
+        f"the list of a user's sessions was changed by others {_ATTEMPTS} times while it was to "
+        "be changed: too many sessions of one user begin and end at the same time"
+    )
