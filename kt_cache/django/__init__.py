@@ -6,6 +6,14 @@ In settings: ``CACHES = {"default": {"BACKEND": "kt_cache.django.KyotoTycoonCach
 
 try:
     from kt_cache.django.cache import KyotoTycoonCache
+    from kt_cache.django.user_sessions import (
+        akill_session,
+        akill_sessions,
+        asessions_of,
+        kill_session,
+        kill_sessions,
+        sessions_of,
+    )
 except ModuleNotFoundError as error:
     if error.name and error.name.startswith("kt_cache"):
         raise
@@ -14,4 +22,12 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["KyotoTycoonCache"]
+__all__ = [
+    "KyotoTycoonCache",
+    "akill_session",
+    "akill_sessions",
+    "asessions_of",
+    "kill_session",
+    "kill_sessions",
+    "sessions_of",
+]

@@ -20,14 +20,15 @@ from django.contrib.sessions.backends.base import (
 from django.utils.crypto import get_random_string
 
 from kt_cache.django.session_records import session_options, session_records
+from kt_cache.django.session_owners import OwnedSession
 from kt_cache.errors import SessionUnavailable
 from kt_cache.sessions import Loaded, Origin
 
 __all__ = ["SessionStore"]
 
 
-class SessionStore(SessionBase):
-    """A session in a Kyoto Tycoon server.
+class RecordSession(SessionBase):
+    """A session in a record of its own.
 
     Unlike Django's cache engine, requests that run at the same time do not undo each other's
     changes; saving a session that was deleted meanwhile never revives it (``UpdateError``); and a
@@ -172,13 +173,9 @@ class SessionStore(SessionBase):
         if session_id == self.session_key:
             self._origin = None
 
-    @classmethod
-    def clear_expired(cls) -> None:
-        """Do nothing: the server ends expired sessions by itself."""
 
-    @classmethod
-    async def aclear_expired(cls) -> None:
-        """See :meth:`clear_expired`."""
+class SessionStore(OwnedSession, RecordSession):
+    """A session in a Kyoto Tycoon server, in the index of its user if it has one."""
 
 
 # Django imports the engine when a site starts: the time to say that a setting is wrong.

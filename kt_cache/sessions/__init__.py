@@ -3,13 +3,14 @@
 from kt_cache.sessions.options import SESSION_OPTIONS, SessionOptions
 from kt_cache.sessions.origin import Loaded, Origin
 from kt_cache.sessions.store import SessionStore
-from kt_cache.sessions.user_index import UserSession
+from kt_cache.sessions.user_index import Owned, UserSession
 from kt_cache.sessions.users import UserSessions
 
 __all__ = [
     "SESSION_OPTIONS",
     "Loaded",
     "Origin",
+    "Owned",
     "SessionOptions",
     "SessionStore",
     "UserSession",

@@ -21,6 +21,7 @@ __all__ = [
     "Digest",
     "Entries",
     "Entry",
+    "Owned",
     "UserIndexFormat",
     "UserSession",
     "digest_of",
@@ -57,6 +58,18 @@ class Entry:
     address: str | None = None
     agent: str | None = None
     ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Which session is whose.
+
+    :param user: the user's id.
+    :param session_id: the session's.
+    """
+
+    user: str
+    session_id: str
 
 
 Entries: TypeAlias = "dict[Digest, Entry]"

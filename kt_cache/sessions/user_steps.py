@@ -11,13 +11,14 @@ from typing import Any
 
 from kt_cache.cache.base import USER_PREFIX
 from kt_cache.cache.protection import growing_pauses
-from kt_cache.cache.steps import Ask, Steps, Wait
+from kt_cache.cache.steps import Ask, Compute, Steps, Wait
 from kt_cache.errors import DecodeError, KTError
 from kt_cache.sessions.store import SessionStore
 from kt_cache.sessions.user_index import (
     Digest,
     Entries,
     Entry,
+    Owned,
     UserIndexFormat,
     UserSession,
     digest_of,
@@ -56,6 +57,35 @@ class UserSessionSteps:
         self._lifetime_of = lifetime_of
         self._most = most
         self._clock = clock
+
+    def _storing(
+        self,
+        now: Owned | None,
+        before: Owned | None,
+        save: Callable[[], Any],
+        discard: Callable[[], Any],
+        refusals: tuple[type[Exception], ...],
+        address: str | None,
+        agent: str | None,
+    ) -> Steps[bool]:
+        if now is not None:
+            is_same_user = before is not None and before.user == now.user
+            continues = before.session_id if before is not None and is_same_user else None
+            noting = self._noting(now.user, now.session_id, continues, address, agent)
+            if not (yield from noting):
+                return False
+        try:
+            yield Compute(save)
+        except refusals:
+            if now is not None:
+                yield from self._forgetting(now.user, now.session_id)
+            raise
+        if now is not None and not (yield from self._knowing(now.user, now.session_id)):
+            yield Compute(discard)
+            return False
+        if before is not None and (now is None or before.user != now.user):
+            yield from self._forgetting(before.user, before.session_id)
+        return True
 
     def _noting(
         self,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from kt_cache.cache.steps import arun, run
-from kt_cache.sessions.user_index import UserSession
+from kt_cache.sessions.user_index import Owned, UserSession
 from kt_cache.sessions.user_steps import UserSessionSteps
 
 __all__ = ["UserSessions"]
@@ -17,9 +20,8 @@ class UserSessions(UserSessionSteps):
     expires: a session may be prolonged for years. :meth:`sweep` removes what is left of users who
     did not come back.
 
-    A session is to be stored like this: :meth:`note` it, store it, and if :meth:`knows` says that
-    it is not in the index any more, somebody has ended all sessions meanwhile: delete it again. So
-    no session can be live and not listed, however these calls interleave with others.
+    Whoever stores a session that is new to its user's index calls :meth:`store`, which sees to it
+    that none is live without being listed, however that interleaves with other calls.
 
     Every method has a twin for event loops, its name with an ``a`` before it. A failing store
     raises ``TransportError``, an index that others change all the time ``KTError``.
@@ -35,6 +37,48 @@ class UserSessions(UserSessionSteps):
     :param clock: Unix time in seconds.
     """
 
+    def store(
+        self,
+        now: Owned | None,
+        before: Owned | None,
+        save: Callable[[], Any],
+        discard: Callable[[], Any],
+        *,
+        refusals: tuple[type[Exception], ...] = (),
+        address: str | None = None,
+        agent: str | None = None,
+    ) -> bool:
+        """Store a session that has a user it did not have, or an id, or has no user any more.
+
+        :param now: whose session it is, and under which id it is to be stored; ``None`` for one of
+            no user.
+        :param before: what the index says of it. Under another id it goes on with the same user,
+            and whoever changes the id deletes the earlier session and calls :meth:`forget`.
+        :param save: stores it.
+        :param discard: deletes it again.
+        :param refusals: errors of ``save`` that say for certain that it stored nothing.
+        :param address: from where the user comes, if that is to be noted.
+        :param agent: the browser, by its own account, likewise.
+        :return: ``False`` if the session was ended meanwhile and is not stored.
+        """
+        steps = self._storing(now, before, save, discard, refusals, address, agent)
+        return run(self._store, steps)
+
+    async def astore(
+        self,
+        now: Owned | None,
+        before: Owned | None,
+        save: Callable[[], Any],
+        discard: Callable[[], Any],
+        *,
+        refusals: tuple[type[Exception], ...] = (),
+        address: str | None = None,
+        agent: str | None = None,
+    ) -> bool:
+        """See :meth:`store`; ``save`` and ``discard`` may be coroutine functions."""
+        steps = self._storing(now, before, save, discard, refusals, address, agent)
+        return await arun(self._store, steps)
+
     def note(
         self,
         user: object,
@@ -45,6 +89,9 @@ class UserSessions(UserSessionSteps):
         agent: str | None = None,
     ) -> bool:
         """Take a session into a user's index, before it is stored.
+
+        After that, unless :meth:`knows` still finds it there, it has been ended and is to be
+        deleted again.
 
         :param continues: the id of the user's session that goes on under a new one.
         :param address: from where the user comes.

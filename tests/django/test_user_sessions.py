@@ -1,0 +1,422 @@
+"""Listing and ending a user's sessions, with Django's own login and logout."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+from django.test import AsyncClient, Client
+
+import kt_cache.django
+from kt_cache.cache.base import USER_PREFIX
+from kt_cache.django import (
+    akill_session,
+    akill_sessions,
+    asessions_of,
+    kill_session,
+    kill_sessions,
+    sessions_of,
+)
+from kt_cache.django.sessions import SessionStore
+from kt_cache.errors import KTError
+from tests.support.threads import run_threads
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def site(session_site):
+    """A site with logins."""
+    session_site.ROOT_URLCONF = "tests.django.user_urls"
+    session_site.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+    session_site.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return session_site
+
+
+@pytest.fixture
+def ada(db):
+    return get_user_model().objects.create_user("ada", password="engine")
+
+
+@pytest.fixture
+def bob(db):
+    return get_user_model().objects.create_user("bob", password="builder")
+
+
+def key_of(browser):
+    """Return what a browser's session cookie holds."""
+    return browser.cookies[django_settings.SESSION_COOKIE_NAME].value
+
+
+def browser_of(name, password):
+    """Return a browser whose user has logged in with a password."""
+    browser = Client()
+    answer = browser.post("/login", {"name": name, "password": password})
+    assert answer.content.decode() == f"welcome {name}"
+    return browser
+
+
+def who(browser):
+    return browser.get("/who").content.decode()
+
+
+def records():
+    """Return the keys of all records on the server."""
+    return caches["default"].store.keys(b"")
+
+
+def run(coroutine):
+    return asyncio.run(coroutine)
+
+
+class TestTwoBrowsers:
+    def test_list(self, ada, bob):
+        """Each login is listed, with the caller's own marked, and those of others are not."""
+        one, _two = browser_of("ada", "engine"), browser_of("ada", "engine")
+        browser_of("bob", "builder")
+        listed = sessions_of(ada, current=key_of(one))
+        assert sorted(session.current for session in listed) == [False, True]
+        assert len(sessions_of(bob)) == 1
+        assert len(sessions_of(bob.pk)) == len(sessions_of(str(bob.pk))) == 1
+        for session in listed:
+            assert abs(session.last_seen - session.created).total_seconds() < 5
+            assert (session.address, session.agent) == (None, None)
+
+    def test_end_the_others(self, ada, bob):
+        """The browser that ends the other sessions stays logged in, and so does the other user."""
+        one, two, other = (
+            browser_of("ada", "engine"),
+            browser_of("ada", "engine"),
+            browser_of("bob", "builder"),
+        )
+        assert [who(browser) for browser in (one, two, other)] == ["ada", "ada", "bob"]
+        assert one.post("/kill-others").content == b"1"
+        assert [who(browser) for browser in (one, two, other)] == ["ada", "nobody", "bob"]
+        assert len(sessions_of(ada)) == 1
+
+    def test_end_one(self, ada, bob):
+        """One session is ended by its handle, by its own user only."""
+        one, two = browser_of("ada", "engine"), browser_of("ada", "engine")
+        (handle,) = (each.handle for each in sessions_of(ada, key_of(two)) if each.current)
+        assert kill_session(bob, handle) is False
+        assert kill_session(ada, handle) is True
+        assert kill_session(ada, handle) is False
+        assert [who(one), who(two)] == ["ada", "nobody"]
+
+    def test_end_all(self, ada):
+        """Whoever is logged out in this way can log in again."""
+        browsers = [browser_of("ada", "engine") for _ in range(3)]
+        assert kill_sessions(ada) == 3
+        assert {who(browser) for browser in browsers} == {"nobody"}
+        assert sessions_of(ada) == []
+        again = browser_of("ada", "engine")
+        assert who(again) == "ada"
+        assert len(sessions_of(ada)) == 1
+
+    def test_logout(self, ada):
+        """Whoever has logged out is not listed; the last one takes everything along."""
+        one, two = browser_of("ada", "engine"), browser_of("ada", "engine")
+        one.post("/logout")
+        (left,) = sessions_of(ada, key_of(two))
+        assert left.current
+        two.post("/logout")
+        assert records() == []
+
+    def test_one_session_at_a_time(self, ada):
+        """A site that ends all other sessions at each login keeps the new one."""
+        one = browser_of("ada", "engine")
+        two = Client()
+        two.post("/login", {"name": "ada", "password": "engine", "alone": "1"})
+        assert [who(one), who(two)] == ["nobody", "ada"]
+        assert len(sessions_of(ada)) == 1
+
+    def test_visitor_before(self, ada):
+        """A session that was there before the login is listed under the id it has afterwards."""
+        browser = Client()
+        browser.get("/visit")
+        before = key_of(browser)
+        browser.post("/login", {"name": "ada", "password": "engine"})
+        assert key_of(browser) != before
+        (session,) = sessions_of(ada, key_of(browser))
+        assert session.current
+
+    def test_another_user_in_the_same_browser(self, ada, bob):
+        """Who logs in where somebody else is logged in ends that one's session."""
+        browser = browser_of("ada", "engine")
+        browser.post("/login", {"name": "bob", "password": "builder"})
+        assert who(browser) == "bob"
+        assert sessions_of(ada) == []
+        assert [each.current for each in sessions_of(bob, key_of(browser))] == [True]
+
+    def test_again_in_the_same_browser(self, ada):
+        """A second login of the same user is the same session."""
+        browser = browser_of("ada", "engine")
+        browser.post("/login", {"name": "ada", "password": "engine"})
+        assert len(sessions_of(ada)) == 1
+
+    def test_password_change(self, ada):
+        """Who changes the password goes on under a new id, as the session of the same login."""
+        one, two = browser_of("ada", "engine"), browser_of("ada", "engine")
+        first = {each.created for each in sessions_of(ada, key_of(one)) if each.current}
+        old = key_of(one)
+        assert one.post("/password", {"password": "difference"}).status_code == 200
+        assert key_of(one) != old
+        assert [who(one), who(two)] == ["ada", "nobody"]
+        assert {each.created for each in sessions_of(ada, key_of(one)) if each.current} == first
+        assert kill_sessions(ada, except_key=key_of(one)) <= 1
+        assert who(one) == "ada"
+        kill_sessions(ada)
+        assert who(one) == "nobody"
+
+    def test_force_login(self, ada):
+        """Logins of Django's test client count, which send no form."""
+        browser = Client()
+        browser.force_login(ada)
+        assert [each.current for each in sessions_of(ada, key_of(browser))] == [True]
+
+
+class TestSlowRequests:
+    def saved_too_late(self, path, ada):
+        """Begin a request of Ada's, in which all of her sessions are ended."""
+        browser = browser_of("ada", "engine")
+        logging.disable(logging.CRITICAL)
+        try:
+            answer = browser.post(path)
+        finally:
+            logging.disable(logging.NOTSET)
+        assert sessions_of(ada) == []
+        assert [key for key in records() if not key.startswith(USER_PREFIX)] == []
+        assert who(browser) == "nobody"
+        return answer
+
+    def test_save(self, ada):
+        """A request that saves a killed session is told so with 400, and revives nothing."""
+        assert self.saved_too_late("/killed/save", ada).status_code == 400
+
+    def test_new_id(self, ada):
+        """No killed session goes on under a new id."""
+        assert self.saved_too_late("/killed/cycle", ada).status_code == 400
+
+    def test_read(self, ada):
+        """A request that only reads is answered; its session is gone all the same."""
+        assert self.saved_too_late("/killed/read", ada).status_code == 200
+
+    def test_login_overtaken(self, ada):
+        """A login that is overtaken by a kill is not one."""
+        session = SessionStore()
+        session[SESSION_KEY] = str(ada.pk)
+        store, users = session._records, session.users
+
+        class Overtaken(type(store)):
+            def create(self, session_id, *arguments):
+                created = super().create(session_id, *arguments)
+                users.kill_sessions(ada.pk)
+                return created
+
+        session._records = Overtaken(store.store, store.codec)
+        with pytest.raises(SessionInterrupted, match="ended"):
+            session.save()
+        assert records() == []
+
+
+class TestSession:
+    def test_a_usual_request_asks_for_nothing_more(self, ada, recorded_site):
+        """Reading and changing a logged-in session is one round trip each, as without the index."""
+        browser = Client()
+        browser.force_login(ada)
+        before = len(recorded_site.requests)
+        session = SessionStore(key_of(browser))
+        assert session[SESSION_KEY] == str(ada.pk)
+        assert len(recorded_site.requests) == before + 1
+        session["more"] = 1
+        session.save()
+        assert len(recorded_site.requests) == before + 2
+
+    def test_no_user_no_index(self):
+        """Sessions of visitors are in no index."""
+        session = SessionStore()
+        session["a"] = 1
+        session.save()
+        session.cycle_key()
+        session["b"] = 1
+        session.save()
+        assert [key for key in records() if key.startswith(USER_PREFIX)] == []
+
+    def test_user_taken_out(self, ada):
+        """A session that loses its user leaves the list and goes on."""
+        browser = browser_of("ada", "engine")
+        session = SessionStore(key_of(browser))
+        del session[SESSION_KEY]
+        session.save()
+        assert sessions_of(ada) == []
+        assert SessionStore().exists(key_of(browser))
+
+    def test_lost_id(self, ada):
+        """An id that is taken is an error, and puts nobody else's session into a list."""
+        other = SessionStore()
+        other["a"] = 1
+        other.save()
+        mine = SessionStore(other.session_key)
+        mine._session_cache = {SESSION_KEY: str(ada.pk)}
+        with pytest.raises(CreateError):
+            mine.save(must_create=True)
+        assert sessions_of(ada) == []
+        assert SessionStore(other.session_key)["a"] == 1
+
+    def test_clear_expired(self, ada):
+        """What clearsessions calls leaves live sessions in the lists."""
+        browser = browser_of("ada", "engine")
+        SessionStore.clear_expired()
+        run(SessionStore.aclear_expired())
+        assert who(browser) == "ada"
+        assert len(sessions_of(ada)) == 1
+
+    def test_cleared_cache(self, ada):
+        """``cache.clear()`` leaves the lists as it leaves the sessions."""
+        browser_of("ada", "engine")
+        caches["default"].clear()
+        assert len(sessions_of(ada)) == 1
+
+    def test_many_at_once(self, ada):
+        """Eight who log in and out at once with the same account are all listed, or not."""
+
+        def work(me):
+            keys = []
+            for _ in range(5):
+                session = SessionStore()
+                session[SESSION_KEY] = str(ada.pk)
+                session.save()
+                keys.append(session.session_key)
+                session.cycle_key()
+                if me % 2:
+                    session.flush()
+            return keys
+
+        run_threads(8, work)
+        assert len(sessions_of(ada)) == 20
+        assert kill_sessions(ada) == 20
+        assert records() == []
+
+    @pytest.mark.parametrize(
+        ("expiry", "is_known"), [(None, True), (500, True), (0, True), ("date", False)]
+    )
+    def test_last_seen(self, ada, expiry, is_known):
+        """When a session was stored last is told by what it has left, whatever its lifetime."""
+        browser = browser_of("ada", "engine")
+        browser.get("/visit", {"expiry": expiry} if expiry is not None else {})
+        (session,) = sessions_of(ada)
+        age = (session.last_seen - session.created).total_seconds()
+        assert 0 <= age < 10
+        assert is_known or age == 0
+
+
+class TestAsync:
+    def test_functions(self, ada):
+        """The a-functions do what the others do."""
+        one, two = browser_of("ada", "engine"), browser_of("ada", "engine")
+
+        async def work():
+            listed = await asessions_of(ada, key_of(one))
+            assert sorted(each.current for each in listed) == [False, True]
+            (handle,) = (each.handle for each in listed if not each.current)
+            assert await akill_session(ada, handle)
+            assert await akill_sessions(ada, except_key=key_of(one)) == 0
+            return await asessions_of(ada)
+
+        assert len(run(work())) == 1
+        assert [who(one), who(two)] == ["ada", "nobody"]
+
+    def test_session(self, ada):
+        """A session's a-methods keep the list as the others do."""
+
+        async def work():
+            session = SessionStore()
+            await session.aset(SESSION_KEY, str(ada.pk))
+            await session.asave()
+            first = session.session_key
+            assert [each.current for each in await asessions_of(ada, first)] == [True]
+            await session.acycle_key()
+            listed = await asessions_of(ada, session.session_key)
+            assert [each.current for each in listed] == [True]
+            again = SessionStore(session.session_key)
+            await again.aset("more", 1)
+            await again.asave()
+            assert await akill_sessions(ada) == 1
+            await again.aset("more", 2)
+            with pytest.raises(UpdateError):
+                await again.asave()
+            other = SessionStore()
+            await other.aset(SESSION_KEY, str(ada.pk))
+            await other.asave()
+            await other.aflush()
+            return await asessions_of(ada)
+
+        assert run(work()) == []
+        assert records() == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_views(self, ada):
+        """An async view sees and ends sessions; the test client sends to it over ASGI."""
+        one = browser_of("ada", "engine")
+
+        async def work():
+            browser = AsyncClient()
+            browser.cookies[django_settings.SESSION_COOKIE_NAME] = key_of(one)
+            return (await browser.post("/akill-others")).content
+
+        two = browser_of("ada", "engine")
+        assert run(work()) == b"1"
+        assert [who(one), who(two)] == ["ada", "nobody"]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize("nobody", [AnonymousUser(), None, ""])
+    def test_nobody(self, nobody):
+        """Visitors without a user have no list; to ask for it is a mistake in the site."""
+        for function in (sessions_of, kill_sessions):
+            with pytest.raises(ValueError, match="whose sessions"):
+                function(nobody)
+
+    def test_unsaved_user(self):
+        """Nor does a user who is not stored yet."""
+        with pytest.raises(ValueError, match="whose sessions"):
+            sessions_of(get_user_model()(username="new"))
+
+    def test_other_engine(self, site):
+        """With sessions elsewhere the functions say which setting is to be changed."""
+        site.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+        with pytest.raises(ImproperlyConfigured, match="SESSION_ENGINE"):
+            sessions_of(7)
+
+    def test_keys_of_other_types(self):
+        """A primary key may be given as it is, such as a UUID."""
+        user = uuid.uuid4()
+        session = SessionStore()
+        session[SESSION_KEY] = str(user)
+        session.save()
+        assert len(sessions_of(user)) == 1
+
+    def test_server_gone(self, site, ada):
+        """Without the server it is an error, and no empty list."""
+        backend = "kt_cache.django.KyotoTycoonCache"
+        site.CACHES = {"default": {"BACKEND": backend, "LOCATION": "127.0.0.1:9"}}
+        for function in (sessions_of, kill_sessions):
+            with pytest.raises(KTError):
+                function(ada)
+
+    def test_all_are_exported(self):
+        """The functions are where the documentation has them."""
+        names = ["sessions_of", "kill_sessions", "kill_session"]
+        assert {*names, *("a" + name for name in names)} <= set(kt_cache.django.__all__)
