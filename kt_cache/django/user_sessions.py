@@ -18,6 +18,8 @@ __all__ = [
     "kill_session",
     "kill_sessions",
     "sessions_of",
+    "site_users",
+    "user_id_of",
 ]
 
 
@@ -30,12 +32,12 @@ def sessions_of(user: Any, current: str | None = None) -> list[UserSession]:
     :raises ConfigError: for an anonymous user, a subclass of ``ValueError``.
     :raises KTError: if the server fails.
     """
-    return _users().sessions_of(_id_of(user), current)
+    return site_users().sessions_of(user_id_of(user), current)
 
 
 async def asessions_of(user: Any, current: str | None = None) -> list[UserSession]:
     """See :func:`sessions_of`."""
-    return await _users().asessions_of(_id_of(user), current)
+    return await site_users().asessions_of(user_id_of(user), current)
 
 
 def kill_sessions(user: Any, except_key: str | None = None) -> int:
@@ -48,12 +50,12 @@ def kill_sessions(user: Any, except_key: str | None = None) -> int:
     :raises ConfigError: for an anonymous user, a subclass of ``ValueError``.
     :raises KTError: if the server fails; call it again then.
     """
-    return _users().kill_sessions(_id_of(user), except_key)
+    return site_users().kill_sessions(user_id_of(user), except_key)
 
 
 async def akill_sessions(user: Any, except_key: str | None = None) -> int:
     """See :func:`kill_sessions`."""
-    return await _users().akill_sessions(_id_of(user), except_key)
+    return await site_users().akill_sessions(user_id_of(user), except_key)
 
 
 def kill_session(user: Any, handle: str) -> bool:
@@ -66,15 +68,19 @@ def kill_session(user: Any, handle: str) -> bool:
     :raises ConfigError: for an anonymous user, a subclass of ``ValueError``.
     :raises KTError: if the server fails.
     """
-    return _users().kill_session(_id_of(user), handle)
+    return site_users().kill_session(user_id_of(user), handle)
 
 
 async def akill_session(user: Any, handle: str) -> bool:
     """See :func:`kill_session`."""
-    return await _users().akill_session(_id_of(user), handle)
+    return await site_users().akill_session(user_id_of(user), handle)
 
 
-def _users() -> UserSessions:
+def site_users() -> UserSessions:
+    """Return the sessions of all users.
+
+    :raises ImproperlyConfigured: if sessions are not kept by kt_cache.
+    """
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     if not isinstance(session, OwnedSession):
         raise ImproperlyConfigured(
@@ -84,7 +90,7 @@ def _users() -> UserSessions:
     return session.users
 
 
-def _id_of(user: Any) -> str | None:
+def user_id_of(user: Any) -> str | None:
     """Return what ``login()`` puts into the session."""
     if hasattr(user, "_meta"):
         key = user._meta.pk  # noqa: SLF001 - documented by Django

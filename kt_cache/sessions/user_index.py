@@ -97,12 +97,23 @@ class UserSession:
 
 
 def new_entry(now: float, address: str | None, agent: str | None) -> Entry:
-    """Return the entry of a session that begins now; texts too long for it are cut."""
+    """Return the entry of a session that begins now; texts too long for it are cut.
+
+    They come from the visitor, and may be shown in a terminal: nothing in them can control that.
+    """
     return Entry(
         now,
         now,
-        address[:_LONGEST_ADDRESS] if address else None,
-        agent[:_LONGEST_AGENT] if agent else None,
+        _plain(address, _LONGEST_ADDRESS),
+        _plain(agent, _LONGEST_AGENT),
+    )
+
+
+def _plain(text: str | None, longest: int) -> str | None:
+    if not text:
+        return None
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:longest]
     )
 
 

@@ -204,9 +204,15 @@ class UserSessionSteps:
         now = self._clock()
         return min(now, max(entry.created, now - (lifetime - left)))
 
-    def _killing_all(self, user: object, except_id: str | None) -> Steps[int]:
+    def _killing_all(
+        self, user: object, except_id: str | None, except_handles: Collection[str]
+    ) -> Steps[int]:
         spared = None if except_id is None else self._digest(except_id)
-        return (yield from self._killing(user, lambda digest: digest != spared))
+        return (
+            yield from self._killing(
+                user, lambda digest: digest != spared and handle_of(digest) not in except_handles
+            )
+        )
 
     def _killing_one(self, user: object, handle: str) -> Steps[bool]:
         killed = yield from self._killing(user, lambda digest: handle_of(digest) == handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from kt_cache.cache.steps import arun, run
@@ -142,19 +142,32 @@ class UserSessions(UserSessionSteps):
         """See :meth:`sessions_of`."""
         return await arun(self._store, self._listing(user, current))
 
-    def kill_sessions(self, user: object, except_id: str | None = None) -> int:
+    def kill_sessions(
+        self,
+        user: object,
+        except_id: str | None = None,
+        *,
+        except_handles: Collection[str] = (),
+    ) -> int:
         """End a user's sessions. Their very next requests are refused, in all processes.
 
         Logins that happen at the same time may be ended, too.
 
         :param except_id: the id of a session to spare.
+        :param except_handles: the handles of others.
         :return: how many there were.
         """
-        return run(self._store, self._killing_all(user, except_id))
+        return run(self._store, self._killing_all(user, except_id, except_handles))
 
-    async def akill_sessions(self, user: object, except_id: str | None = None) -> int:
+    async def akill_sessions(
+        self,
+        user: object,
+        except_id: str | None = None,
+        *,
+        except_handles: Collection[str] = (),
+    ) -> int:
         """See :meth:`kill_sessions`."""
-        return await arun(self._store, self._killing_all(user, except_id))
+        return await arun(self._store, self._killing_all(user, except_id, except_handles))
 
     def kill_session(self, user: object, handle: str) -> bool:
         """End one of a user's sessions.

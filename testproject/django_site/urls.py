@@ -13,6 +13,7 @@ urlpatterns = [
     path("headlines/", views.headlines, name="headlines"),
     path("statistics/", views.statistics, name="statistics"),
     path("session/", views.session, name="session"),
+    path("session/all/", views.my_sessions, name="my_sessions"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

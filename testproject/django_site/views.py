@@ -1,12 +1,14 @@
-"""Five pages, each showing one way to use a cache."""
+"""Six pages, each showing one way to use a cache."""
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import cache_page
 
+from kt_cache.django import kill_session, kill_sessions, sessions_of
 from testproject import slow
 from testproject.django_site.counter import acount_hit, ahits, count_hit
 
@@ -41,3 +43,17 @@ def session(request: HttpRequest) -> HttpResponse:
     """Counts this visitor's visits in the session and shows what the session holds."""
     request.session["visits"] = request.session.get("visits", 0) + 1
     return render(request, "session.html", {"items": sorted(request.session.items())})
+
+
+@login_required
+def my_sessions(request: HttpRequest) -> HttpResponse:
+    """Shows where the user is logged in, and ends sessions: one, or all but this one."""
+    own_key = request.session.session_key
+    if request.method == "POST":
+        if "session" in request.POST:
+            kill_session(request.user, request.POST["session"])
+        else:
+            kill_sessions(request.user, except_key=own_key)
+        return redirect("my_sessions")
+    sessions = sessions_of(request.user, current=own_key)
+    return render(request, "my_sessions.html", {"sessions": sessions})

@@ -144,6 +144,13 @@ class TestList:
         (session,) = users.sessions_of(7)
         assert (len(session.address), len(session.agent)) == (64, 200)
 
+    def test_texts_control_no_terminal(self, login, users):
+        """What a browser sends is shown in terminals, too, and holds nothing that controls one."""
+        login.begin(7, "one", address="1.2.3.4\n", agent="a\x1b[2Jb\x00\ud800ü☃")
+        (session,) = users.sessions_of(7)
+        assert session.address == "1.2.3.4\ufffd"
+        assert session.agent == "a\ufffd[2Jb\ufffd\ufffdü☃"
+
     def test_handles(self, login, users, sessions):
         """A handle names one session, and is neither its id nor part of its record's key."""
         for number in range(5):
@@ -225,6 +232,14 @@ class TestKill:
         assert users.kill_sessions(7, "id-1") == 2
         assert [sessions.exists(f"id-{number}") for number in range(3)] == [False, True, False]
         assert [session.current for session in users.sessions_of(7, "id-1")] == [True]
+
+    def test_all_but_some(self, login, users, sessions):
+        """Several can be spared by their handles."""
+        for number in range(4):
+            login.begin(7, f"id-{number}")
+        (handle,) = (one.handle for one in users.sessions_of(7, "id-2") if one.current)
+        assert users.kill_sessions(7, "id-0", except_handles=[handle]) == 2
+        assert [sessions.exists(f"id-{number}") for number in range(4)] == [True, False] * 2
 
     def test_one(self, login, users, sessions):
         """One can be ended by its handle, by its own user only."""

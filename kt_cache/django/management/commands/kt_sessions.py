@@ -1,0 +1,96 @@
+"""``manage.py kt_sessions``: list a user's sessions, or end them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from kt_cache.django.user_sessions import site_users, user_id_of
+from kt_cache.errors import KTError
+from kt_cache.sessions.user_table import lines_of
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """The command."""
+
+    help = "List a user's sessions, or end them. The user's next request is anonymous then."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Describe what can be typed."""
+        actions = parser.add_subparsers(
+            title="actions", dest="action", metavar="{list,kill}", required=True
+        )
+        listing = actions.add_parser("list", help="show when each session began and was last seen")
+        killing = actions.add_parser("kill", help="end all sessions of a user, or some")
+        for action in (listing, killing):
+            action.add_argument("user", help="a username; or the primary key, if there is no such")
+            action.add_argument(
+                "--pk",
+                action="store_true",
+                help="USER is a primary key, perhaps of a user who is deleted by now",
+            )
+        which = killing.add_mutually_exclusive_group()
+        which.add_argument(
+            "--except",
+            dest="spared",
+            metavar="SESSION",
+            action="append",
+            default=[],
+            help="spare this session, as it is called in the list; may be repeated",
+        )
+        which.add_argument("--only", metavar="SESSION", help="end this session and no other")
+
+    def handle(self, *_args: Any, action: str, user: str, pk: bool, **options: Any) -> None:
+        """Do it.
+
+        :raises CommandError: if there is no such user or session, or the server fails.
+        """
+        user_id = user if pk else self._id_of(user)
+        try:
+            if action == "list":
+                self._list(user, user_id)
+            else:
+                self._kill(user, user_id, options["spared"], options["only"])
+        except (KTError, ImproperlyConfigured) as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, name: str, user_id: str) -> None:
+        sessions = site_users().sessions_of(user_id)
+        if not sessions:
+            self.stdout.write(f"{name} has no sessions.")
+            return
+        for line in lines_of(sessions, timezone.get_current_timezone()):
+            self.stdout.write(line)
+
+    def _kill(self, name: str, user_id: str, spared: list[str], only: str | None) -> None:
+        users = site_users()
+        named = {*spared, *([] if only is None else [only])}
+        # A name that is mistyped must not end the session that was to be spared.
+        unknown = named - {session.handle for session in users.sessions_of(user_id)}
+        if unknown:
+            raise CommandError(
+                f"{name} has no session {' or '.join(sorted(unknown))}; nothing was ended"
+            )
+        if only is None:
+            killed = users.kill_sessions(user_id, except_handles=spared)
+        else:
+            killed = int(users.kill_session(user_id, only))
+        self.stdout.write(f"Ended {killed} session{'' if killed == 1 else 's'} of {name}.")
+
+    def _id_of(self, name: str) -> str:
+        model: Any = get_user_model()
+        for field in (model.USERNAME_FIELD, "pk"):
+            try:
+                user = model._default_manager.get(**{field: name})  # noqa: SLF001 - documented
+            except (ObjectDoesNotExist, ValueError, ValidationError):
+                continue
+            return user_id_of(user) or ""
+        raise CommandError(
+            f"there is no user {name!r}; if the account is deleted, give its primary key and --pk"
+        )
