@@ -19,8 +19,8 @@ from django.contrib.sessions.backends.base import (
 )
 from django.utils.crypto import get_random_string
 
-from kt_cache.django.session_records import session_options, session_records
 from kt_cache.django.session_owners import OwnedSession
+from kt_cache.django.session_records import session_options, session_records
 from kt_cache.errors import SessionUnavailable
 from kt_cache.sessions import Loaded, Origin
 

@@ -6,9 +6,15 @@ import logging
 import os
 
 from kt_cache.cache.log_limit import LogLimit
-from kt_cache.errors import KTError, RemoteProtocolError, ServerError, TransportError
+from kt_cache.errors import (
+    KTError,
+    RemoteProtocolError,
+    ServerError,
+    SessionUnavailable,
+    TransportError,
+)
 
-__all__ = ["FAILURES", "note_dropped_write", "note_empty_session"]
+__all__ = ["FAILURES", "note_dropped_write", "note_empty_session", "unavailable"]
 
 logger = logging.getLogger("kt_cache.sessions")
 
@@ -18,6 +24,15 @@ FAILURES = (TransportError, ServerError, RemoteProtocolError)
 _limit = LogLimit(30.0)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_limit.reset_after_fork)
+
+
+def unavailable(error: KTError) -> SessionUnavailable:
+    """Return the error of a session whose store has failed."""
+    return SessionUnavailable(
+        f"the store of the sessions failed: {error.message}",
+        host=error.host,
+        command=error.command,
+    )
 
 
 def note_empty_session(error: KTError) -> None:

@@ -13,11 +13,11 @@ from kt_cache.cache.codec import Codec
 from kt_cache.cache.steps import Ask, Steps, arun, run
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
-from kt_cache.errors import DecodeError, KTError, SessionUnavailable
+from kt_cache.errors import DecodeError, KTError
 from kt_cache.sessions import saving
 from kt_cache.sessions.options import ERROR, LAST_WRITE, READ_ONLY, SessionOptions
 from kt_cache.sessions.origin import UNSTORED, Loaded, Origin
-from kt_cache.sessions.outage import FAILURES, note_dropped_write, note_empty_session
+from kt_cache.sessions.outage import FAILURES, note_dropped_write, note_empty_session, unavailable
 
 __all__ = ["SessionStore"]
 
@@ -258,13 +258,13 @@ class SessionStore:
         try:
             return run(self.store, steps)
         except FAILURES as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def _arun(self, steps: Steps[T]) -> T:
         try:
             return await arun(self.store, steps)
         except FAILURES as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     def _write(self, steps: Steps[Origin | None], origin: Origin | None) -> Origin | None:
         try:
@@ -291,24 +291,16 @@ class SessionStore:
 
     def _not_loaded(self, error: KTError) -> Loaded:
         if self.options.on_failure != READ_ONLY:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         note_empty_session(error)
         return Loaded({}, UNSTORED)
 
     def _not_written(self, error: KTError, origin: Origin | None) -> Origin:
         if self.options.on_failure != READ_ONLY:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         note_dropped_write(error)
         return (origin or UNSTORED)._replace(is_read_only=True)
 
 
 def _existing(key: bytes) -> Steps[bool]:
     return (yield Ask("get", key)) is not None
-
-
-def _unavailable(error: KTError) -> SessionUnavailable:
-    return SessionUnavailable(
-        f"the store of the sessions failed: {error.message}",
-        host=error.host,
-        command=error.command,
-    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from kt_cache.cache.base import USER_PREFIX
 from kt_cache.cache.protection import growing_pauses
@@ -37,6 +37,16 @@ _TIDY_FROM = 50  # entries from which a login looks for those whose sessions are
 _GRACE = 60.0  # seconds that a session may take from its entry in the index to its record
 _ATTEMPTS = 50
 _PAGE = 500  # users whose records are looked through at once
+
+
+class _Record(NamedTuple):
+    """An index record as it was read: its payload, and the token for writing it."""
+
+    payload: bytes | None
+    token: bytes | None
+
+
+_NO_RECORD = _Record(None, None)
 
 
 class UserSessionSteps:
@@ -97,7 +107,7 @@ class UserSessionSteps:
     ) -> Steps[bool]:
         key, digest = self._format.key_of(user), self._digest(session_id)
         for pause in _pauses():
-            payload, entries = yield from self._reading(key)
+            record, entries = yield from self._reading(key)
             entry = entries.get(digest)
             if entry is None and continues is not None:
                 entry = entries.get(self._digest(continues))
@@ -108,7 +118,7 @@ class UserSessionSteps:
             now = self._clock()
             doomed = yield from self._making_room(entries)
             entries[digest] = replace(entry or new_entry(now, address, agent), noted=now)
-            if (yield from self._writing(key, payload, entries)):
+            if (yield from self._writing(key, record, entries)):
                 yield from self._removing(doomed)
                 return True
             yield Wait(pause)
@@ -160,23 +170,23 @@ class UserSessionSteps:
     def _forgetting(self, user: object, session_id: str) -> Steps[bool]:
         key, digest = self._format.key_of(user), self._digest(session_id)
         for pause in _pauses():
-            payload, entries = yield from self._reading(key)
+            record, entries = yield from self._reading(key)
             if entries.pop(digest, None) is None:
                 return False
-            if (yield from self._writing(key, payload, entries)):
+            if (yield from self._writing(key, record, entries)):
                 return True
             yield Wait(pause)
         raise _too_busy()
 
     def _listing(self, user: object, current: str | None) -> Steps[list[UserSession]]:
         key = self._format.key_of(user)
-        payload, entries = yield from self._reading(key)
+        record, entries = yield from self._reading(key)
         found: dict[bytes, tuple[bytes, float]] = yield Ask(
             "get_many_with_ttl", [record_of(digest) for digest in entries]
         )
         if self._leave_out(entries, found):
             # Whoever has changed the record meanwhile is not to be waited for: next time, then.
-            yield from self._writing(key, payload, entries)
+            yield from self._writing(key, record, entries)
         own = None if current is None else self._digest(current)
         sessions = [
             shown(digest, entries[digest], self._last_seen(entries[digest], *stored), digest == own)
@@ -226,18 +236,18 @@ class UserSessionSteps:
         """
         key = self._format.key_of(user)
         for pause in _pauses():
-            payload, entries = yield from self._reading(key)
+            record, entries = yield from self._reading(key)
             doomed = [digest for digest in entries if is_doomed(digest)]
             if not doomed:
                 return 0
             _mark_as_ended(doomed, entries)
-            if (yield from self._writing(key, payload, entries)):
+            marked = yield from self._writing(key, record, entries)
+            if marked is not None:
                 break
             yield Wait(pause)
         else:
             raise _too_busy()
         killed = yield from self._removing(doomed)
-        marked = self._format.encode(entries, key)
         for digest in doomed:
             del entries[digest]
         # If others have changed the record meanwhile, the marks stay until the next tidying.
@@ -249,25 +259,27 @@ class UserSessionSteps:
         while True:
             keys, after = yield Ask("page", USER_PREFIX, after, _PAGE)
             for key in keys:
-                payload, entries = yield from self._reading(key)
+                record, entries = yield from self._reading(key)
                 over = yield from self._tidying(entries)
-                if over and (yield from self._writing(key, payload, entries)):
+                if over and (yield from self._writing(key, record, entries)):
                     swept += over
             if after is None:
                 return swept
 
-    def _reading(self, key: bytes) -> Steps[tuple[bytes | None, Entries]]:
-        payload = yield Ask("get", key)
-        return payload, self._format.decode(payload, key)
+    def _reading(self, key: bytes) -> Steps[tuple[_Record, Entries]]:
+        found = yield Ask("get_record", key)
+        record = _NO_RECORD if found is None else _Record(found[0], found[1])
+        return record, self._format.decode(record.payload, key)
 
-    def _writing(self, key: bytes, payload: bytes | None, entries: Entries) -> Steps[bool]:
-        """Put entries in the place of a record as it was read; whether it was so still."""
-        new = self._format.encode(entries, key) if entries else None
-        if payload is None:
-            written: bool = new is None or (yield Ask("add", key, new, None))
-        else:
-            written = yield Ask("swap", key, payload, new, None)
-        return written
+    def _writing(self, key: bytes, record: _Record, entries: Entries) -> Steps[_Record | None]:
+        """Put entries in the place of a record as it was read; ``None`` if it has changed since."""
+        if entries:
+            payload = self._format.encode(entries, key)
+            token = yield Ask("swap_record", key, record.token, payload, None)
+            return None if token is None else _Record(payload, token)
+        if record.payload is None or (yield Ask("swap", key, record.payload, None, None)):
+            return _NO_RECORD
+        return None
 
     def _digest(self, session_id: str) -> Digest:
         return digest_of(self._sessions.record_key(session_id))

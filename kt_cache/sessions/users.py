@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
-from kt_cache.cache.steps import arun, run
+from kt_cache.cache.steps import Steps, arun, run
+from kt_cache.sessions.outage import FAILURES, unavailable
 from kt_cache.sessions.user_index import Owned, UserSession
 from kt_cache.sessions.user_steps import UserSessionSteps
 
 __all__ = ["UserSessions"]
+
+T = TypeVar("T")
 
 
 class UserSessions(UserSessionSteps):
@@ -24,7 +27,7 @@ class UserSessions(UserSessionSteps):
     that none is live without being listed, however that interleaves with other calls.
 
     Every method has a twin for event loops, its name with an ``a`` before it. A failing store
-    raises ``TransportError``, an index that others change all the time ``KTError``.
+    raises ``SessionUnavailable``, an index that others change all the time ``KTError``.
 
     A user is named by an id whose text counts: 7 and "7" are the same. ``None`` and the empty text
     are nobody, and a ``ConfigError``.
@@ -62,7 +65,7 @@ class UserSessions(UserSessionSteps):
         :return: ``False`` if the session was ended meanwhile and is not stored.
         """
         steps = self._storing(now, before, save, discard, refusals, address, agent)
-        return run(self._store, steps)
+        return self._run(steps)
 
     async def astore(
         self,
@@ -77,7 +80,7 @@ class UserSessions(UserSessionSteps):
     ) -> bool:
         """See :meth:`store`; ``save`` and ``discard`` may be coroutine functions."""
         steps = self._storing(now, before, save, discard, refusals, address, agent)
-        return await arun(self._store, steps)
+        return await self._arun(steps)
 
     def note(
         self,
@@ -98,7 +101,7 @@ class UserSessions(UserSessionSteps):
         :param agent: the browser, by its own account.
         :return: ``False`` if the session that is to go on has been ended meanwhile.
         """
-        return run(self._store, self._noting(user, session_id, continues, address, agent))
+        return self._run(self._noting(user, session_id, continues, address, agent))
 
     async def anote(
         self,
@@ -110,37 +113,37 @@ class UserSessions(UserSessionSteps):
         agent: str | None = None,
     ) -> bool:
         """See :meth:`note`."""
-        return await arun(self._store, self._noting(user, session_id, continues, address, agent))
+        return await self._arun(self._noting(user, session_id, continues, address, agent))
 
     def knows(self, user: object, session_id: str) -> bool:
         """Tell whether a session is in a user's index."""
-        return run(self._store, self._knowing(user, session_id))
+        return self._run(self._knowing(user, session_id))
 
     async def aknows(self, user: object, session_id: str) -> bool:
         """See :meth:`knows`."""
-        return await arun(self._store, self._knowing(user, session_id))
+        return await self._arun(self._knowing(user, session_id))
 
     def forget(self, user: object, session_id: str) -> bool:
         """Take a session out of a user's index, after it was deleted or has another user.
 
         :return: whether it was there.
         """
-        return run(self._store, self._forgetting(user, session_id))
+        return self._run(self._forgetting(user, session_id))
 
     async def aforget(self, user: object, session_id: str) -> bool:
         """See :meth:`forget`."""
-        return await arun(self._store, self._forgetting(user, session_id))
+        return await self._arun(self._forgetting(user, session_id))
 
     def sessions_of(self, user: object, current: str | None = None) -> list[UserSession]:
         """Return a user's sessions, those last seen first. Two round trips.
 
         :param current: the id of the session that is to be marked as the caller's.
         """
-        return run(self._store, self._listing(user, current))
+        return self._run(self._listing(user, current))
 
     async def asessions_of(self, user: object, current: str | None = None) -> list[UserSession]:
         """See :meth:`sessions_of`."""
-        return await arun(self._store, self._listing(user, current))
+        return await self._arun(self._listing(user, current))
 
     def kill_sessions(
         self,
@@ -157,7 +160,7 @@ class UserSessions(UserSessionSteps):
         :param except_handles: the handles of others.
         :return: how many there were.
         """
-        return run(self._store, self._killing_all(user, except_id, except_handles))
+        return self._run(self._killing_all(user, except_id, except_handles))
 
     async def akill_sessions(
         self,
@@ -167,7 +170,7 @@ class UserSessions(UserSessionSteps):
         except_handles: Collection[str] = (),
     ) -> int:
         """See :meth:`kill_sessions`."""
-        return await arun(self._store, self._killing_all(user, except_id, except_handles))
+        return await self._arun(self._killing_all(user, except_id, except_handles))
 
     def kill_session(self, user: object, handle: str) -> bool:
         """End one of a user's sessions.
@@ -175,19 +178,31 @@ class UserSessions(UserSessionSteps):
         :param handle: of the session, from :meth:`sessions_of`.
         :return: whether the user had such a session.
         """
-        return run(self._store, self._killing_one(user, handle))
+        return self._run(self._killing_one(user, handle))
 
     async def akill_session(self, user: object, handle: str) -> bool:
         """See :meth:`kill_session`."""
-        return await arun(self._store, self._killing_one(user, handle))
+        return await self._arun(self._killing_one(user, handle))
 
     def sweep(self) -> int:
         """Take sessions out of all users' indexes that are over by now.
 
         :return: how many there were.
         """
-        return run(self._store, self._sweeping())
+        return self._run(self._sweeping())
 
     async def asweep(self) -> int:
         """See :meth:`sweep`."""
-        return await arun(self._store, self._sweeping())
+        return await self._arun(self._sweeping())
+
+    def _run(self, steps: Steps[T]) -> T:
+        try:
+            return run(self._store, steps)
+        except FAILURES as error:
+            raise unavailable(error) from error
+
+    async def _arun(self, steps: Steps[T]) -> T:
+        try:
+            return await arun(self._store, steps)
+        except FAILURES as error:
+            raise unavailable(error) from error
