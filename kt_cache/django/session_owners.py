@@ -6,12 +6,15 @@ makes no difference who logs in or out, changes the password, or the session's i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.http import HttpRequest
 
 from kt_cache.sessions import Owned, UserSessions
 from kt_cache.sessions import SessionStore as Records
@@ -30,6 +33,7 @@ class OwnedSession(SessionBase):
 
     _records: Records
     _noted: Owned | None = None  # what the index has, as far as is known here
+    _visitor: Mapping[str, str | None] = {}  # at a login
 
     @property
     def users(self) -> UserSessions:
@@ -73,6 +77,7 @@ class OwnedSession(SessionBase):
             lambda: save(must_create),
             discard,
             refusals=(CreateError, UpdateError),
+            **self._visitor,
         )
         self._stored(now, stored, must_create)
 
@@ -95,6 +100,7 @@ class OwnedSession(SessionBase):
             lambda: save(must_create),
             discard,
             refusals=(CreateError, UpdateError),
+            **self._visitor,
         )
         self._stored(now, stored, must_create)
 
@@ -121,6 +127,17 @@ class OwnedSession(SessionBase):
     async def aclear_expired(cls) -> None:
         """See :meth:`clear_expired`."""
         await cls().users.asweep()
+
+    def come_from(self, request: HttpRequest) -> None:
+        """Remember from where a login comes; whether that is kept is up to ``KT_SESSIONS``.
+
+        Headers that proxies add are not believed: whoever wants them has a middleware that puts
+        the address into ``REMOTE_ADDR``.
+        """
+        self._visitor = {
+            "address": request.META.get("REMOTE_ADDR"),
+            "agent": request.META.get("HTTP_USER_AGENT"),
+        }
 
     # ------------------------------------------------------------ what both ways share
 
@@ -149,3 +166,13 @@ class OwnedSession(SessionBase):
         if noted.session_id == session_id:
             self._noted = None
         return Owned(noted.user, session_id)
+
+
+def _note_visitor(sender: Any, request: HttpRequest, **_: Any) -> None:  # noqa: ARG001 - as sent
+    session = getattr(request, "session", None)
+    if isinstance(session, OwnedSession):
+        session.come_from(request)
+
+
+# Whoever has this module has the sessions that want to know.
+user_logged_in.connect(_note_visitor, dispatch_uid="kt_cache.sessions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,10 +10,13 @@ from kt_cache.cache.options import check_options, nearest
 from kt_cache.errors import ConfigError
 
 __all__ = [
+    "ADDRESS",
+    "AGENT",
     "ERROR",
     "LAST_WRITE",
     "MERGE",
     "MODES",
+    "NOTES",
     "ON_FAILURE",
     "RAISE",
     "READ_ONLY",
@@ -23,6 +26,7 @@ __all__ = [
 
 MERGE, LAST_WRITE, ERROR = MODES = ("merge", "last-write", "error")
 RAISE, READ_ONLY = ON_FAILURE = ("raise", "read-only")
+ADDRESS, AGENT = NOTES = ("address", "agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +42,25 @@ class SessionOptions:
         changed gets its whole lifetime anew; from 0, at every use, to below 1.
     :param on_failure: ``raise`` to raise :class:`~kt_cache.errors.SessionUnavailable` if the store
         fails; ``read-only`` to go on with an empty session instead, of which nothing is stored.
+    :param note_visitors: what is noted of the visitor at a login, for the list of the user's
+        sessions: ``address``, ``agent`` (the browser by its own account), both, or nothing.
     :raises ConfigError: if one of them is not understood.
     """
 
     mode: str = MERGE
     touch_after: float = 0.1
     on_failure: str = RAISE
+    note_visitors: Collection[str] = ()
 
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, MODES)
         _check_choice("on_failure", self.on_failure, ON_FAILURE)
+        notes = self.note_visitors
+        if isinstance(notes, str) or not isinstance(notes, Collection):
+            raise ConfigError(f"note_visitors: a list such as ['address', 'agent'], not {notes!r}")
+        for note in notes:
+            _check_choice("note_visitors", note, NOTES)
+        object.__setattr__(self, "note_visitors", frozenset(notes))
         part = self.touch_after
         if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part < 1:
             raise ConfigError(

@@ -13,6 +13,7 @@ from kt_cache.cache.base import USER_PREFIX
 from kt_cache.cache.protection import growing_pauses
 from kt_cache.cache.steps import Ask, Compute, Steps, Wait
 from kt_cache.errors import DecodeError, KTError
+from kt_cache.sessions.options import ADDRESS, AGENT
 from kt_cache.sessions.store import SessionStore
 from kt_cache.sessions.user_index import (
     Digest,
@@ -67,6 +68,7 @@ class UserSessionSteps:
         self._lifetime_of = lifetime_of
         self._most = most
         self._clock = clock
+        self._notes = sessions.options.note_visitors
 
     def _storing(
         self,
@@ -117,12 +119,19 @@ class UserSessionSteps:
                 return False
             now = self._clock()
             doomed = yield from self._making_room(entries)
-            entries[digest] = replace(entry or new_entry(now, address, agent), noted=now)
+            entries[digest] = replace(entry or self._new_entry(now, address, agent), noted=now)
             if (yield from self._writing(key, record, entries)):
                 yield from self._removing(doomed)
                 return True
             yield Wait(pause)
         raise _too_busy()
+
+    def _new_entry(self, now: float, address: str | None, agent: str | None) -> Entry:
+        return new_entry(
+            now,
+            address if ADDRESS in self._notes else None,
+            agent if AGENT in self._notes else None,
+        )
 
     def _making_room(self, entries: Entries) -> Steps[list[Digest]]:
         """Leave out sessions that are over, and mark the oldest as ended if there are too many.

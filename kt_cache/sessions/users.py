@@ -60,8 +60,8 @@ class UserSessions(UserSessionSteps):
         :param save: stores it.
         :param discard: deletes it again.
         :param refusals: errors of ``save`` that say for certain that it stored nothing.
-        :param address: from where the user comes, if that is to be noted.
-        :param agent: the browser, by its own account, likewise.
+        :param address: from where the user comes; kept if the sessions' options say so.
+        :param agent: the browser, by its own account; likewise.
         :return: ``False`` if the session was ended meanwhile and is not stored.
         """
         steps = self._storing(now, before, save, discard, refusals, address, agent)
@@ -97,8 +97,8 @@ class UserSessions(UserSessionSteps):
         deleted again.
 
         :param continues: the id of the user's session that goes on under a new one.
-        :param address: from where the user comes.
-        :param agent: the browser, by its own account.
+        :param address: from where the user comes; kept if the sessions' options say so.
+        :param agent: the browser, by its own account; likewise.
         :return: ``False`` if the session that is to go on has been ended meanwhile.
         """
         return self._run(self._noting(user, session_id, continues, address, agent))

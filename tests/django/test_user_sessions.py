@@ -187,6 +187,44 @@ class TestTwoBrowsers:
         assert [each.current for each in sessions_of(ada, key_of(browser))] == [True]
 
 
+class TestVisitors:
+    def login(self, **headers):
+        browser = Client(headers=headers)
+        browser.post("/login", {"name": "ada", "password": "engine"}, REMOTE_ADDR="192.0.2.7")
+        return browser
+
+    def test_noted_if_wanted(self, site, ada):
+        """Address and browser are kept where the site wants that, as they were at the login."""
+        site.KT_SESSIONS = {"note_visitors": ["address", "agent"]}
+        browser = self.login(user_agent="Lynx/2.8", x_forwarded_for="198.51.100.1")
+        browser.get("/visit", REMOTE_ADDR="192.0.2.8")
+        (session,) = sessions_of(ada)
+        assert (session.address, session.agent) == ("192.0.2.7", "Lynx/2.8")
+        browser.post("/password", {"password": "difference"}, REMOTE_ADDR="192.0.2.8")
+        assert {each.address for each in sessions_of(ada, key_of(browser))} == {"192.0.2.7"}
+
+    def test_not_noted(self, site, ada):
+        """Without that nothing is kept; and with one of them not the other."""
+        self.login(user_agent="Lynx/2.8")
+        site.KT_SESSIONS = {"note_visitors": ["agent"]}
+        self.login(user_agent="Lynx/2.8")
+        noted = {(session.address, session.agent) for session in sessions_of(ada)}
+        assert noted == {(None, None), (None, "Lynx/2.8")}
+
+    @pytest.mark.django_db(transaction=True)
+    def test_async_login(self, site, ada):
+        """Logins in async views are noted, too."""
+        site.KT_SESSIONS = {"note_visitors": ["address"]}
+
+        async def work():
+            browser = AsyncClient()
+            await browser.aforce_login(ada)
+            return await asessions_of(ada)
+
+        (session,) = run(work())
+        assert session.address is None  # the test client comes from nowhere
+
+
 class TestSlowRequests:
     def saved_too_late(self, path, ada):
         """Begin a request of Ada's, in which all of her sessions are ended."""

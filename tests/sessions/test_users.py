@@ -18,7 +18,7 @@ from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.signing import Signer
 from kt_cache.errors import ConfigError, KTError, SessionUnavailable
 from kt_cache.serializers import KT_JSON
-from kt_cache.sessions import SessionStore, UserSessions
+from kt_cache.sessions import SessionOptions, SessionStore, UserSessions
 from kt_cache.sessions.user_index import Entry, UserIndexFormat
 from kt_cache.transport import PoolConfig
 from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
@@ -28,6 +28,9 @@ from tests.support.threads import run_threads
 LIFETIME = 1000.0
 ADDRESS = "2001:db8::7"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64)"
+
+
+NOTING = SessionOptions(note_visitors=["address", "agent"])
 
 
 class Login:
@@ -68,7 +71,7 @@ class Login:
 
 @pytest.fixture
 def sessions(store):
-    return SessionStore(store, Codec(KT_JSON))
+    return SessionStore(store, Codec(KT_JSON), NOTING)
 
 
 def users_of(sessions, realm="test", lifetime=LIFETIME, **options):
@@ -113,6 +116,16 @@ class TestList:
             assert session.created <= after
         assert len(users.sessions_of(8)) == 1
         assert users.sessions_of(9) == []
+
+    @pytest.mark.parametrize("notes", [[], ["address"], ["agent"], ("agent", "address")])
+    def test_only_what_is_to_be_noted(self, store, notes):
+        """Of visitors nothing is kept but what the options name."""
+        sessions = SessionStore(store, Codec(KT_JSON), SessionOptions(note_visitors=notes))
+        users = users_of(sessions)
+        Login(users, sessions).begin(7, "one", address=ADDRESS, agent=AGENT)
+        (session,) = users.sessions_of(7)
+        assert session.address == (ADDRESS if "address" in notes else None)
+        assert session.agent == (AGENT if "agent" in notes else None)
 
     def test_ids_count_as_text(self, login, users):
         """Whether an id is a number or its text, it is the same user."""
@@ -514,7 +527,7 @@ class TestRecord:
     def test_compressed(self, store):
         """A long index is compressed as the sessions are."""
         codec = pop_codec({"compressor": "zlib", "compress_threshold": 100}, KT_JSON)
-        sessions = SessionStore(store, codec)
+        sessions = SessionStore(store, codec, NOTING)
         users = users_of(sessions)
         for number in range(30):
             users.note(7, f"id-{number}", agent=6 * AGENT)
@@ -562,3 +575,10 @@ def test_no_server():
     ):
         with pytest.raises(SessionUnavailable):
             call()
+
+
+@pytest.mark.parametrize("notes", ["address", 7, None, ["adress"], [7]])
+def test_options(notes):
+    """What is to be noted is a list of names that are known."""
+    with pytest.raises(ConfigError, match="note_visitors"):
+        SessionOptions(note_visitors=notes)
