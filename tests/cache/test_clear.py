@@ -40,7 +40,7 @@ class TestClear:
         assert cache.clear() == 9
         assert sorted(crowded.keys(b"app:")) == []
         assert sorted(key for key in crowded.keys(b"") if key in FOREIGN) == sorted(FOREIGN)
-        assert SessionStore(crowded, Codec("json")).load("id") == {"a": 1}
+        assert SessionStore(crowded, Codec("json")).load("id").data == {"a": 1}
 
     def test_empty_prefix(self, crowded):
         """Without a prefix only keys without one go."""
@@ -72,7 +72,7 @@ class TestClear:
         cache.set_many({"a": 1, "b": 2}, 60)
         assert cache.clear() == 2 + len(FOREIGN)
         assert [key[: len(PROTECTED_PREFIX)] for key in crowded.keys(b"")] == [PROTECTED_PREFIX]
-        assert SessionStore(crowded, Codec("json")).load("id") == {"a": 1}
+        assert SessionStore(crowded, Codec("json")).load("id").data == {"a": 1}
 
     def test_twice(self, store):
         """Clearing what is clear removes nothing."""

@@ -89,7 +89,7 @@ def test_sessions(settings, location):
     assert SessionStore(session.session_key).load() == {"user": "somebody"}
     assert session.session_key not in repr(told)
     assert {event.kind for event in told} == {"session"}
-    assert take(told)[-1] == ("session", "get", "hit")
+    assert take(told)[-1] == ("session", "get_record", "hit")
 
 
 def test_ignored_errors_can_be_counted(settings, dead_port):

@@ -64,7 +64,8 @@ SESSION_CALLS = {
     "read twice": (lambda engine, session: (session["a"], session.get("b")), 1),
     "exists": (lambda engine, session: session.exists(session.session_key), 1),
     "delete": (lambda engine, session: session.delete(), 1),
-    "read and save": (lambda engine, session: (session["a"], session.save()), 2),
+    "read and save": (lambda engine, session: (session["a"], session.save()), 1),
+    "change and save": (lambda engine, session: (session.update({"a": 2}), session.save()), 2),
     "flush": (lambda engine, session: session.flush(), 1),
     "not touched": (lambda engine, session: session.session_key, 0),
 }

@@ -16,7 +16,7 @@ from django.views.decorators.cache import cache_page
 
 from kt_cache import EmbeddedServer
 from kt_cache.django import KyotoTycoonCache
-from kt_cache.errors import CircuitOpen, ConnectError, TransportError
+from kt_cache.errors import CircuitOpen, ConnectError, SessionUnavailable, TransportError
 from kt_cache.sessions import SessionStore
 from tests.django.conftest import BACKEND
 from tests.support.failing import dead_port, own
@@ -189,15 +189,15 @@ def test_sessions_are_not_ignored(settings, dead_port):
     from kt_cache.django.sessions import SessionStore as Engine  # needs the settings
 
     session = Engine("a" * 32)
-    with pytest.raises(TransportError):
+    with pytest.raises(SessionUnavailable):
         session.load()
-    with pytest.raises(TransportError):
+    with pytest.raises(SessionUnavailable):
         session.exists("a" * 32)
-    with pytest.raises(TransportError):
+    with pytest.raises(SessionUnavailable):
         session.delete("a" * 32)
     records = SessionStore(caches["default"].store, Engine("b" * 32)._records.codec)
-    for use in (lambda: records.touch("s", 60), lambda: records.save("s", {}, 0)):
-        with pytest.raises(TransportError):
+    for use in (lambda: records.save("s", {}, 60), lambda: records.save("s", {}, 0)):
+        with pytest.raises(SessionUnavailable):
             use()
 
 
