@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from kt_cache.cache.codec import Codec
+from kt_cache.cache.guard import no_answer
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
-from kt_cache.errors import ConfigError, DecodeError
+from kt_cache.errors import ConfigError, DecodeError, KTError
 from kt_cache.serializers import encode_key
 
 __all__ = [
@@ -109,6 +110,10 @@ class CacheBase:
         self._check_keys = check_keys
         self._clock = clock
         self._ignores_errors = strict(store) is not store
+
+    def _ignores(self, error: KTError) -> bool:
+        """Tell whether a call that failed with an error counts as one that found nothing."""
+        return self._ignores_errors and no_answer(error)
 
     def make_key(self, key: Any, version: int | None = None) -> bytes:
         """Return the stored key."""

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeGuard
 
 from kt_cache.cache.breaker import CircuitBreaker
 from kt_cache.cache.log_limit import LogLimit
@@ -17,13 +18,16 @@ from kt_cache.errors import (
     ConnectError,
     ConnectionClosed,
     DecodeError,
+    KTError,
     OutcomeUnknown,
     ReadTimeout,
+    RemoteProtocolError,
     ServerError,
+    SignalTimeout,
     TransportError,
 )
 
-__all__ = ["Guard", "get_guard"]
+__all__ = ["Guard", "get_guard", "no_answer"]
 
 logger = logging.getLogger("kt_cache.cache")
 
@@ -33,6 +37,24 @@ _LOG_INTERVAL = 30.0  # seconds between lines of one kind
 # is ill; the calls that keep the pool full get a verdict of their own.
 _VERDICTS = (ConnectError, ConnectionClosed, OutcomeUnknown, ReadTimeout)
 _ANSWERS = (ServerError, DecodeError)
+
+# What stands before a server says that it cannot reach it; the server itself never does.
+_OF_GATEWAYS = frozenset({502, 503, 504})
+
+
+def no_answer(error: BaseException) -> TypeGuard[KTError]:
+    """Tell whether an error means that the server itself did not answer.
+
+    That is any :class:`~kt_cache.errors.TransportError`, and what something else said in its place:
+    a load balancer whose server is gone, for example.
+    """
+    return isinstance(error, TransportError) or _another_answered(error)
+
+
+def _another_answered(error: BaseException) -> bool:
+    if isinstance(error, ServerError):
+        return error.status in _OF_GATEWAYS and not isinstance(error, SignalTimeout)
+    return isinstance(error, RemoteProtocolError)
 
 
 class Guard:
@@ -71,9 +93,9 @@ class Guard:
         """
         if isinstance(error, CircuitOpen):
             error.add_context(host=self.address, command=operation)
-        elif isinstance(error, _ANSWERS):
+        elif isinstance(error, _ANSWERS) and not _another_answered(error):
             self.answered()
-        elif not isinstance(error, _VERDICTS):
+        elif not isinstance(error, _VERDICTS) and not _another_answered(error):
             self.breaker.ended(ticket)
         elif self.breaker.failed(ticket):
             logger.warning(
@@ -83,7 +105,7 @@ class Guard:
                 self.breaker.reset,
             )
 
-    def ignored(self, operation: str, error: TransportError) -> None:
+    def ignored(self, operation: str, error: KTError) -> None:
         """Log that an error was ignored, if the last line like it was a while ago.
 
         :param operation: name of the store's method.

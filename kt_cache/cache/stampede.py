@@ -15,7 +15,7 @@ from kt_cache.cache.notes import NOTED, Notes, attach
 from kt_cache.cache.protection import Protection, growing_pauses, make_protection
 from kt_cache.cache.steps import Ask, Compute, Steps, Wait, arun, run
 from kt_cache.cache.tags import TagMethods
-from kt_cache.errors import TransportError
+from kt_cache.errors import KTError
 
 __all__ = ["StampedeMethods"]
 
@@ -153,8 +153,8 @@ class StampedeMethods(TagMethods):
         try:
             if (yield store):
                 return value
-        except TransportError:
-            if not self._ignores_errors:
+        except KTError as error:
+            if not self._ignores(error):
                 raise
             return value
         other = yield from self._entry(task.key, task.raw, (yield Ask("get", task.raw)))
@@ -168,8 +168,8 @@ class StampedeMethods(TagMethods):
         while time.monotonic() < deadline:
             try:
                 leads = yield from claim(task.leader, token, protection.turn)
-            except TransportError:
-                if not self._ignores_errors:
+            except KTError as error:
+                if not self._ignores(error):
                     raise
                 break
             if leads:

@@ -14,7 +14,8 @@ from kt_cache.cache.base import CacheBase
 from kt_cache.cache.generations import make_record, random_generation, read_record, those_that_count
 from kt_cache.cache.notes import NOTED, Notes, Tags, attach
 from kt_cache.cache.steps import Ask, Steps, arun, run
-from kt_cache.errors import ConfigError, TransportError
+from kt_cache.cache.tolerant import strict
+from kt_cache.errors import ConfigError, KTError
 
 __all__ = ["TagMethods"]
 
@@ -32,23 +33,25 @@ class TagMethods(CacheBase):
         """Delete all values that have a tag. One round trip, however many there are.
 
         :param version: of the values.
+        :raises TransportError: if the server does not answer. Nothing is ignored here.
         """
-        run(self.store, self._deleting_tags([tag], version))
+        run(strict(self.store), self._deleting_tags([tag], version))
 
     async def adelete_tag(self, tag: str, version: int | None = None) -> None:
         """See :meth:`delete_tag`."""
-        await arun(self.store, self._deleting_tags([tag], version))
+        await arun(strict(self.store), self._deleting_tags([tag], version))
 
     def delete_tags(self, tags: Iterable[str], version: int | None = None) -> None:
         """Delete all values that have one of these tags. One round trip.
 
         :param version: of the values.
+        :raises TransportError: as :meth:`delete_tag`.
         """
-        run(self.store, self._deleting_tags(tags, version))
+        run(strict(self.store), self._deleting_tags(tags, version))
 
     async def adelete_tags(self, tags: Iterable[str], version: int | None = None) -> None:
         """See :meth:`delete_tags`."""
-        await arun(self.store, self._deleting_tags(tags, version))
+        await arun(strict(self.store), self._deleting_tags(tags, version))
 
     # ------------------------------------------------------------ in steps
 
@@ -113,8 +116,8 @@ class TagMethods(CacheBase):
                 if not missing:
                     break
                 found.update((yield from self._renewing(missing, timeout)))
-        except TransportError:
-            if not self._ignores_errors:
+        except KTError as error:
+            if not self._ignores(error):
                 raise
         # A tag that cannot be asked for, or is deleted over and over, gets a generation of which
         # nobody else knows: the value counts as deleted, too.

@@ -7,10 +7,9 @@ from types import NoneType
 from typing import Any, TypeVar
 
 from kt_cache.cache.failure_policy import FailurePolicy
-from kt_cache.cache.guard import Guard, get_guard
+from kt_cache.cache.guard import Guard, get_guard, no_answer
 from kt_cache.cache.store import Store
 from kt_cache.cache.wrapper import StoreWrapper
-from kt_cache.errors import TransportError
 
 __all__ = ["NEUTRAL", "NEVER_IGNORED", "TolerantStore", "protect", "strict"]
 
@@ -49,8 +48,9 @@ class TolerantStore(StoreWrapper):
 
     :param store: the other one.
     :param guard: judges failures; shared by all stores of the same configuration.
-    :param ignore: whether a :class:`~kt_cache.errors.TransportError` of a method in
-        :data:`NEUTRAL` gives the neutral value. All other errors are raised in any case.
+    :param ignore: whether a method in :data:`NEUTRAL` gives the neutral value when the server did
+        not answer (:func:`~kt_cache.cache.guard.no_answer`). All other errors are raised in any
+        case.
     """
 
     def __init__(self, store: Store, guard: Guard, *, ignore: bool) -> None:
@@ -99,7 +99,7 @@ class TolerantStore(StoreWrapper):
 
         :param operation: name of the store's method.
         """
-        if operation not in self._neutral or not isinstance(error, TransportError):
+        if operation not in self._neutral or not no_answer(error):
             return False
         self._guard.ignored(operation, error)
         return True

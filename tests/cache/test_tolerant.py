@@ -22,6 +22,7 @@ from kt_cache.errors import (
     ConfigError,
     ConnectError,
     DecodeError,
+    KTError,
     NoSuchDatabase,
     PoolTimeout,
     ReadTimeout,
@@ -76,6 +77,14 @@ GIVES = {
 """What the methods give whose failure may be ignored."""
 
 __all__ = ["dead_port"]
+
+IN_THE_SERVERS_PLACE = {
+    "no such protocol": b"SSH-2.0-OpenSSH\r\n",
+    "bad request": b"HTTP/1.0 400 Bad request\r\nContent-Type: text/html\r\n\r\n<html>",
+    "bad gateway": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>",
+    "unavailable": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+}
+"""What a load balancer sends that has no server."""
 
 WAYS = ["blocking", "asyncio"]
 each_way = pytest.mark.parametrize("way", WAYS)
@@ -220,6 +229,30 @@ class TestWhatIsIgnored:
         with pytest.raises(DecodeError):
             call(store, "incr", way)
 
+    @each_way
+    @each_method
+    @pytest.mark.parametrize("said", IN_THE_SERVERS_PLACE.values(), ids=list(IN_THE_SERVERS_PLACE))
+    def test_something_else_answers(self, said, method, way):
+        """What answers in the server's place, as a load balancer does, is a server that is gone."""
+
+        def answer(peer):
+            for _ in peer.requests():
+                peer.send(said)
+                return
+
+        with ScriptedServer(answer) as server:
+            options = own(ignore_errors=True, breaker_threshold=2, breaker_reset=300)
+            store = open_store(f"127.0.0.1:{server.port}", options)
+            for _ in range(3):
+                if method in GIVES:
+                    assert call(store, method, way) == GIVES[method]
+                    continue
+                with pytest.raises(KTError):
+                    call(store, method, way)
+            with pytest.raises(CircuitOpen):
+                strict(store).get(b"k")
+            assert ask(Cache(store, Codec()), "get_or_set", ("k", "made", 60), way) == "made"
+
     def test_cancelling_is_not_ignored(self):
         """A cancelled task ends, although its call would have been ignored."""
         with ScriptedServer(Peer.await_end) as server:
@@ -255,6 +288,10 @@ class TestWhatIsIgnored:
             ("count", ("k", 1, 60), None),
             ("clear", (), None),
             ("flush", (), None),
+            ("delete_pattern", ("*",), None),
+            ("delete_prefix", ("k",), None),
+            ("delete_tag", ("t",), None),
+            ("delete_tags", (["t", "u"],), None),
         ],
     )
     def test_calls_of_the_cache(self, dead_port, operation, arguments, gives, way):
@@ -325,6 +362,17 @@ class TestBreaker:
         with pytest.raises(NoSuchDatabase):
             store.set_many({b"k": b"v"}, 60)
         assert guard.breaker.closed
+
+    def test_a_value_that_is_no_counter_is_an_answer(self, any_server, kt, clock):
+        """So is a reply that cannot be used: the server did its part."""
+        store = watched(any_server.port, clock, ignore=True, threshold=1)
+        store.set(b"k", b"no number", 60)
+        breaker = store._guard.breaker
+        breaker.failed(breaker.ticket)
+        clock.now += 5
+        with pytest.raises(DecodeError):
+            store.incr(b"k", 1)
+        assert breaker.closed
 
     @each_way
     def test_nothing_sent_is_no_answer(self, dead_port, clock, way):

@@ -45,6 +45,10 @@ RAISES: dict[str, tuple[Any, ...]] = {
     "decr": ("k", 2),
     "clear": (),
     "flush": (),
+    "delete_pattern": ("k*",),
+    "delete_prefix": ("k",),
+    "delete_tag": ("t",),
+    "delete_tags": (["t", "u"],),
 }
 
 __all__ = ["dead_port"]
