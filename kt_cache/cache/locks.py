@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from kt_cache.cache.base import CacheBase
-from kt_cache.cache.claims import LATENESS, claim, give_up, new_token
+from kt_cache.cache.claims import LATENESS, claim, give_up, give_up_anyway, new_token
 from kt_cache.cache.steps import Ask, Steps, Wait, arun, run
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
@@ -83,18 +83,24 @@ class Lock:
     async def aacquire(
         self, blocking: bool | None = None, blocking_timeout: float | None = None
     ) -> bool:
-        """See :meth:`acquire`. A cancelled one leaves no lock behind."""
+        """See :meth:`acquire`. A cancelled one leaves no lock behind.
+
+        Its task waits for half a second at most. If the server takes longer to answer, giving the
+        lock back goes on behind it; should that fail the lock ends in its time.
+        """
         return await arun(self._store, self._acquiring(blocking, blocking_timeout))
 
     def release(self) -> None:
         """Let others have the lock.
+
+        If the server does not answer the object goes on holding it, so it can be tried again.
 
         :raises LockNotOwned: if this object does not hold it, or no longer.
         """
         run(self._store, self._releasing())
 
     async def arelease(self) -> None:
-        """See :meth:`release`."""
+        """See :meth:`release`. A cancelled one releases the lock nevertheless."""
         await arun(self._store, self._releasing())
 
     def extend(self, timeout: float | None = None) -> bool:
@@ -178,8 +184,17 @@ class Lock:
 
     def _releasing(self) -> Steps[None]:
         token = self._held()
-        owned = yield from give_up(self._key, token)
-        self._token = None
+        self._token = None  # from here on it may be gone
+        try:
+            owned = yield from give_up(self._key, token)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if isinstance(error, Exception):
+                self._token = token  # so that it can be tried again
+            else:
+                yield from give_up_anyway(self._key, token)
+            raise
         if not owned:
             raise self._lost()
 

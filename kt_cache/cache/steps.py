@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from inspect import isawaitable, iscoroutine
 from typing import Any, TypeAlias, TypeVar
 
+from kt_cache.cache.errands import keep, wait_a_moment
 from kt_cache.cache.store import Store
 from kt_cache.errors import ConfigError
 
-__all__ = ["Ask", "Compute", "Finish", "Steps", "Wait", "arun", "run"]
+__all__ = ["Ask", "Compute", "Finish", "FunctionStopped", "Steps", "Wait", "arun", "run"]
 
 T = TypeVar("T")
 
@@ -37,9 +38,9 @@ class Ask:
 
 
 class Finish(Ask):
-    """The same; on an event loop an interruption is raised only when the call has ended.
+    """The same; on an event loop the steps hear of an interruption when the call has ended.
 
-    So whatever is asked for next comes after it on the server.
+    So whatever they ask for next comes after it on the server.
     """
 
     __slots__ = ()
@@ -60,6 +61,8 @@ class Wait:
 class Compute:
     """Call a function of the cache's user; under an event loop its result is awaited if it can be.
 
+    A ``StopIteration`` of its own, which no generator lets through, comes as `FunctionStopped`.
+
     :param function: takes nothing.
     """
 
@@ -67,6 +70,17 @@ class Compute:
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
+
+
+class FunctionStopped(Exception):
+    """A user's function raised ``StopIteration``.
+
+    :param cause: what it raised, and what :func:`run` raises in the end.
+    """
+
+    def __init__(self, cause: StopIteration) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 Steps: TypeAlias = Generator["Ask | Wait | Compute", Any, T]
@@ -96,12 +110,14 @@ def run(store: Store, steps: Steps[T]) -> T:
     except StopIteration as stop:
         done: T = stop.value
         return done
+    except FunctionStopped as stopped:
+        raise stopped.cause from None
     finally:
         steps.close()
 
 
 def _called(function: Callable[[], Any]) -> Any:
-    result = function()
+    result = _begun(function)
     if not iscoroutine(result):
         return result
     result.close()
@@ -110,39 +126,35 @@ def _called(function: Callable[[], Any]) -> Any:
     )
 
 
-async def _finished(call: Coroutine[Any, Any, Any]) -> Any:
-    task = asyncio.ensure_future(call)
+def _begun(function: Callable[[], Any]) -> Any:
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
-            task.add_done_callback(_take_note)
-            await asyncio.wait([task])
-        raise
-
-
-def _take_note(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()  # who would have been told has been cancelled
+        return function()
+    except StopIteration as stop:
+        raise FunctionStopped(stop) from stop
 
 
 async def arun(store: Store, steps: Steps[T]) -> T:
-    """Carry out steps on the running event loop; as :func:`run` otherwise."""
+    """Carry out steps on the running event loop; as :func:`run` otherwise.
+
+    Who is cancelled hears of it at once. Should the steps have something to do about it, such as to
+    take back a claim, that takes half a second at most; it goes on behind if it is not done then.
+    """
+    handed_on = False
     try:
         step = next(steps)
         while True:
+            call = None
             try:
-                result = None
-                if isinstance(step, Ask):
-                    call = getattr(store, "a" + step.method)(*step.arguments)
-                    result = await (_finished(call) if isinstance(step, Finish) else call)
-                elif isinstance(step, Wait):
-                    await asyncio.sleep(step.seconds)
+                if isinstance(step, Finish):
+                    call = asyncio.ensure_future(_carried_out(store, step))
+                    result = await asyncio.shield(call)
                 else:
-                    result = step.function()
-                    if isawaitable(result):
-                        result = await result
+                    result = await _carried_out(store, step)
             except GeneratorExit:
+                raise
+            except asyncio.CancelledError as error:
+                handed_on = True
+                await wait_a_moment(_tidy_up(store, steps, error, call))
                 raise
             except BaseException as error:  # noqa: BLE001 - the steps decide what it means
                 step = steps.throw(error)
@@ -151,5 +163,48 @@ async def arun(store: Store, steps: Steps[T]) -> T:
     except StopIteration as stop:
         done: T = stop.value
         return done
+    except FunctionStopped as stopped:
+        raise stopped.cause from None
+    finally:
+        if not handed_on:
+            steps.close()
+
+
+async def _carried_out(store: Store, step: Ask | Wait | Compute) -> Any:
+    if isinstance(step, Ask):
+        return await getattr(store, "a" + step.method)(*step.arguments)
+    if isinstance(step, Wait):
+        return await asyncio.sleep(step.seconds)
+    result = _begun(step.function)
+    return await result if isawaitable(result) else result
+
+
+async def _tidy_up(
+    store: Store,
+    steps: Steps[Any],
+    error: asyncio.CancelledError,
+    call: asyncio.Task[Any] | None,
+) -> None:
+    """Let a call come to its end, raise an interruption in the steps and carry out the rest."""
+    try:
+        if call is not None:
+            keep(call)
+            call.add_done_callback(_take_note)
+            await asyncio.wait([call])
+        step = steps.throw(error)
+        while True:
+            try:
+                result = await _carried_out(store, step)
+            except Exception as another:  # noqa: BLE001 - the steps decide what it means
+                step = steps.throw(another)
+            else:
+                step = steps.send(result)
+    except (StopIteration, asyncio.CancelledError):
+        pass  # the steps are at their end, or the event loop is
     finally:
         steps.close()
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()  # who would have been told has been cancelled
