@@ -1,4 +1,7 @@
-"""Django's description of this app; in ``INSTALLED_APPS`` it adds the system checks."""
+"""Django's description of this app.
+
+In ``INSTALLED_APPS`` it looks at the settings when the site starts, and adds the system checks.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,13 @@ class KTCacheConfig(AppConfig):
     verbose_name = "kt_cache"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from kt_cache.django import checks  # noqa: PLC0415 - needs the settings
+        """Look at the caches of ours in ``CACHES``, and register the system checks.
 
+        :raises ImproperlyConfigured: if the setting of one is not understood.
+        """
+        from kt_cache.django import aliases, checks  # noqa: PLC0415 - needs the settings
+
+        aliases.check_settings()
         register(checks.check_key_functions, Tags.caches)
         register(checks.check_prefixes, Tags.caches)
         register(checks.check_pickle, Tags.caches, Tags.security, deploy=True)

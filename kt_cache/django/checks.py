@@ -6,15 +6,14 @@ They are registered by the app ``kt_cache.django`` in ``INSTALLED_APPS``.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.conf import settings
-from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache, default_key_func
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
 
+from kt_cache.django.aliases import our_caches
 from kt_cache.django.cache import KyotoTycoonCache
 from kt_cache.serializers import KT_PICKLE
 
@@ -35,7 +34,7 @@ def check_key_functions(
             obj=f"CACHES[{alias!r}]",
             id="kt_cache.W001",
         )
-        for alias, cache in _ours()
+        for alias, cache in our_caches()
         if _has_own_keys(cache)
     ]
 
@@ -45,7 +44,7 @@ def check_prefixes(
     **kwargs: Any,  # noqa: ARG001
 ) -> list[CheckMessage]:
     """Warn of prefixes that one cache cannot tell from the beginning of its own keys."""
-    usual = [(alias, cache) for alias, cache in _ours() if not _has_own_keys(cache)]
+    usual = [(alias, cache) for alias, cache in our_caches() if not _has_own_keys(cache)]
     return [
         Warning(
             f"The cache {alias!r} takes the keys of the cache {other!r} for its own: the "
@@ -77,7 +76,7 @@ def check_pickle(
             obj=f"CACHES[{alias!r}]",
             id="kt_cache.W002",
         )
-        for alias, cache in _ours()
+        for alias, cache in our_caches()
         if cache.codec.reads_unsigned(KT_PICKLE) and not _is_loopback(cache.get_client().host)
     ]
 
@@ -90,13 +89,6 @@ def _has_own_keys(cache: KyotoTycoonCache) -> bool:
 def _share_records(one: KyotoTycoonCache, other: KyotoTycoonCache) -> bool:
     mine, theirs = one.get_client(), other.get_client()
     return (mine.host, mine.port, mine.default_db) == (theirs.host, theirs.port, theirs.default_db)
-
-
-def _ours() -> Iterator[tuple[str, KyotoTycoonCache]]:
-    for alias in settings.CACHES:
-        cache = caches[alias]
-        if isinstance(cache, KyotoTycoonCache):
-            yield alias, cache
 
 
 def _is_loopback(host: str) -> bool:

@@ -38,7 +38,7 @@ USE_TZ = True
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
-    "kt_cache.django",  # system checks, and manage.py kt_sessions
+    "kt_cache.django",  # looks at CACHES at the start, system checks, and manage.py kt_sessions
     "testproject.django_site",
 ]
 

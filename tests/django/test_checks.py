@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from django.core.checks.registry import CheckRegistry
 from django.core.exceptions import ImproperlyConfigured
 
 from kt_cache.django.apps import KTCacheConfig
+from kt_cache.django.cache import KyotoTycoonCache
 from kt_cache.django.checks import check_key_functions, check_pickle, check_prefixes
 from tests.django.conftest import BACKEND
+from tests.support.programs import run_program
+
+
+class OwnCache(KyotoTycoonCache):
+    """A backend of a site's own."""
+
+
+class Unmakeable:
+    """A backend of another package."""
+
+    def __init__(self, location, params):
+        raise AssertionError("made")
 
 
 @pytest.fixture
@@ -113,3 +128,88 @@ def test_the_app_registers_them(monkeypatch, settings):
     assert [found.id for found in registry.run_checks()] == ["kt_cache.W001"]
     both = registry.run_checks(include_deployment_checks=True)
     assert sorted(found.id for found in both) == ["kt_cache.W001", "kt_cache.W002"]
+
+
+class TestStart:
+    """What happens when a site starts that has the app in INSTALLED_APPS."""
+
+    @pytest.fixture
+    def start(self, settings, monkeypatch):
+        def start_with(**entries):
+            settings.CACHES = entries
+            monkeypatch.setattr("kt_cache.django.apps.register", CheckRegistry().register)
+            KTCacheConfig.create("kt_cache.django").ready()
+
+        return start_with
+
+    @pytest.mark.parametrize(
+        ("entry", "problem"),
+        [
+            ({"OPTIONS": {"serialiser": "json"}}, "did you mean 'serializer'"),
+            ({"ignore_errors": True}, "'ignore_errors' belongs into OPTIONS"),
+            ({"LOCATION": ""}, "the location must be"),
+            ({"BACKEND": "kt_cache.django.KyotoTyconCache"}, "Could not find backend"),
+        ],
+    )
+    def test_mistakes(self, start, entry, problem):
+        """A setting of ours that is not understood ends it, and the message names the alias."""
+        good = {"BACKEND": BACKEND, "LOCATION": "127.0.0.1:1978"}
+        with pytest.raises(ImproperlyConfigured, match=f"in the cache 'other': .*{problem}"):
+            start(default=good, other=good | entry)
+
+    def test_subclasses(self, start):
+        """A backend of the site's own that stands on ours is looked at, too."""
+        own = {"BACKEND": "tests.django.test_checks.OwnCache", "LOCATION": "127.0.0.1:port"}
+        with pytest.raises(ImproperlyConfigured, match=r"in the cache 'default': .*port"):
+            start(default=own)
+
+    @pytest.mark.parametrize("name", ["Unmakeable", "Missing"])
+    def test_others_are_left_alone(self, start, name):
+        """A cache of another package is not made, and not missed."""
+        start(default={"BACKEND": f"tests.django.test_checks.{name}"})
+
+    def test_nothing_is_connected(self, start):
+        """The server is not asked."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(0)
+            host, port = listener.getsockname()
+            start(default={"BACKEND": BACKEND, "LOCATION": f"{host}:{port}"})
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_site(listed):
+    """``mysite.wsgi`` of a site with a mistake fails with the app; without it a call does."""
+    said = run_program(
+        """
+        import sys
+
+        from django.conf import settings
+        from django.core.cache import cache
+        from django.core.exceptions import ImproperlyConfigured
+
+        settings.configure(
+            INSTALLED_APPS=["kt_cache.django"] if sys.argv[1] == "True" else [],
+            CACHES={
+                "default": {
+                    "BACKEND": "kt_cache.django.KyotoTycoonCache",
+                    "LOCATION": "127.0.0.1:1",
+                    "OPTIONS": {"serialiser": "json"},
+                }
+            },
+        )
+        from django.core.wsgi import get_wsgi_application
+        try:
+            get_wsgi_application()
+            print("started")
+            cache.get("k")
+        except ImproperlyConfigured as error:
+            print(error)
+        """,
+        listed,
+    )
+    assert said.startswith(
+        "in the cache 'default': CACHES: unknown" if listed else "started\nCACHES"
+    )
+    assert "did you mean 'serializer'?" in said
