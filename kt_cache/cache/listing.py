@@ -41,7 +41,7 @@ class KeyMethods(CacheBase):
         return await arun(self.store, self._all_keys(pattern, version))
 
     def iter_keys(
-        self, pattern: str = "*", version: int | None = None, itersize: int = ITERSIZE
+        self, pattern: str = "*", *, version: int | None = None, itersize: int = ITERSIZE
     ) -> Iterator[Any]:
         """Yield the keys that have a value, while they are being listed.
 
@@ -56,7 +56,7 @@ class KeyMethods(CacheBase):
             yield from run(self.store, _with_value(found))
 
     async def aiter_keys(
-        self, pattern: str = "*", version: int | None = None, itersize: int = ITERSIZE
+        self, pattern: str = "*", *, version: int | None = None, itersize: int = ITERSIZE
     ) -> AsyncIterator[Any]:
         """See :meth:`iter_keys`."""
         listing = self._listing(pattern, version, itersize)
@@ -65,7 +65,7 @@ class KeyMethods(CacheBase):
                 yield key
 
     def delete_pattern(
-        self, pattern: str, version: int | None = None, itersize: int = ITERSIZE
+        self, pattern: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """Remove the values whose keys a pattern matches.
 
@@ -76,25 +76,25 @@ class KeyMethods(CacheBase):
         return run(strict(self.store), _deleting(self._listing(pattern, version, itersize)))
 
     async def adelete_pattern(
-        self, pattern: str, version: int | None = None, itersize: int = ITERSIZE
+        self, pattern: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """See :meth:`delete_pattern`."""
         return await arun(strict(self.store), _deleting(self._listing(pattern, version, itersize)))
 
     def delete_prefix(
-        self, prefix: str, version: int | None = None, itersize: int = ITERSIZE
+        self, prefix: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """Remove the values whose keys begin with a text, which may hold any characters.
 
         Otherwise as :meth:`delete_pattern`.
         """
-        return self.delete_pattern(f"{quote(prefix)}*", version, itersize)
+        return self.delete_pattern(f"{quote(prefix)}*", version, itersize=itersize)
 
     async def adelete_prefix(
-        self, prefix: str, version: int | None = None, itersize: int = ITERSIZE
+        self, prefix: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """See :meth:`delete_prefix`."""
-        return await self.adelete_pattern(f"{quote(prefix)}*", version, itersize)
+        return await self.adelete_pattern(f"{quote(prefix)}*", version, itersize=itersize)
 
     # ------------------------------------------------------------ what they share
 

@@ -90,9 +90,9 @@ class CoordinationMethods:
 
     def lock(
         self,
-        name: str,
-        timeout: float,
+        key: str,
         *,
+        timeout: float,
         version: int | None = None,
         blocking: bool = True,
         blocking_timeout: float | None = None,
@@ -100,10 +100,12 @@ class CoordinationMethods:
     ) -> Lock:
         """Return a lock that all processes share; see :class:`kt_cache.cache.Lock`.
 
+        All but its name is given by keyword: what comes second is the version in django-redis.
+
         :param timeout: seconds after which it ends by itself.
         """
         return self._cache.lock(
-            name,
+            key,
             timeout,
             version=version,
             blocking=blocking,

@@ -16,15 +16,21 @@ __all__ = ["ExtraMethods", "not_found", "original"]
 
 
 class ExtraMethods:
-    """The further calls; names and arguments are django-redis's where it has the same."""
+    """The further calls.
+
+    Where django-redis has the same one, what may be given by position means the same there.
+    """
 
     _cache: Cache
 
     def _seconds(self, timeout: Any) -> float | None:
         raise NotImplementedError
 
-    def get_client(self) -> Any:
-        """Return a direct client of the same server and database, sharing the connections."""
+    def get_client(self, write: bool = True) -> Any:  # noqa: ARG002
+        """Return a direct client of the same server and database, sharing the connections.
+
+        :param write: as django-redis has it; the client is for reading and writing either way.
+        """
         return self._cache.store.client
 
     # ------------------------------------------------------------ time
@@ -121,50 +127,50 @@ class ExtraMethods:
 
     # ------------------------------------------------------------ keys
 
-    def keys(self, pattern: str = "*", version: int | None = None) -> list[Any]:
+    def keys(self, search: str = "*", version: int | None = None) -> list[Any]:
         """Return the keys that have a value and that a glob pattern matches."""
-        return self._cache.keys(pattern, version)
+        return self._cache.keys(search, version)
 
-    async def akeys(self, pattern: str = "*", version: int | None = None) -> list[Any]:
+    async def akeys(self, search: str = "*", version: int | None = None) -> list[Any]:
         """See :meth:`keys`."""
-        return await self._cache.akeys(pattern, version)
+        return await self._cache.akeys(search, version)
 
     def iter_keys(
-        self, pattern: str = "*", version: int | None = None, itersize: int = ITERSIZE
+        self, search: str = "*", itersize: int = ITERSIZE, *, version: int | None = None
     ) -> Iterator[Any]:
         """Yield the keys that have a value and that a glob pattern matches, part by part."""
-        return self._cache.iter_keys(pattern, version, itersize)
+        return self._cache.iter_keys(search, version=version, itersize=itersize)
 
     async def aiter_keys(
-        self, pattern: str = "*", version: int | None = None, itersize: int = ITERSIZE
+        self, search: str = "*", itersize: int = ITERSIZE, *, version: int | None = None
     ) -> AsyncIterator[Any]:
         """See :meth:`iter_keys`."""
-        async for key in self._cache.aiter_keys(pattern, version, itersize):
+        async for key in self._cache.aiter_keys(search, version=version, itersize=itersize):
             yield key
 
     def delete_pattern(
-        self, pattern: str, version: int | None = None, itersize: int = ITERSIZE
+        self, pattern: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """Remove the values whose keys a glob pattern matches; return how many there were."""
-        return self._cache.delete_pattern(pattern, version, itersize)
+        return self._cache.delete_pattern(pattern, version, itersize=itersize)
 
     async def adelete_pattern(
-        self, pattern: str, version: int | None = None, itersize: int = ITERSIZE
+        self, pattern: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """See :meth:`delete_pattern`."""
-        return await self._cache.adelete_pattern(pattern, version, itersize)
+        return await self._cache.adelete_pattern(pattern, version, itersize=itersize)
 
     def delete_prefix(
-        self, prefix: str, version: int | None = None, itersize: int = ITERSIZE
+        self, prefix: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """Remove the values whose keys begin with a text; return how many there were."""
-        return self._cache.delete_prefix(prefix, version, itersize)
+        return self._cache.delete_prefix(prefix, version, itersize=itersize)
 
     async def adelete_prefix(
-        self, prefix: str, version: int | None = None, itersize: int = ITERSIZE
+        self, prefix: str, version: int | None = None, *, itersize: int = ITERSIZE
     ) -> int:
         """See :meth:`delete_prefix`."""
-        return await self._cache.adelete_prefix(prefix, version, itersize)
+        return await self._cache.adelete_prefix(prefix, version, itersize=itersize)
 
 
 def original(error: EncodeError) -> BaseException:

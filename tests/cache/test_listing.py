@@ -66,7 +66,7 @@ class TestKeys:
         assert sorted(cache.iter_keys()) == sorted(USERS + ODD)
         assert sorted(cache.iter_keys("*", itersize=3)) == sorted(USERS + ODD)
         assert sorted(cache.keys(version=2)) == ["other version", "user:1"]
-        assert sorted(cache.iter_keys("u*", 2)) == ["user:1"]
+        assert sorted(cache.iter_keys("u*", version=2)) == ["user:1"]
 
     @pytest.mark.parametrize(
         ("pattern", "keys"),

@@ -64,12 +64,12 @@ def test_values_that_cannot_be_pickled(backend):
 
 def test_locks(make_backend):
     """A lock is shared by all handles of the same prefix, and by no other."""
-    with make_backend().lock("l", 60) as lock:
+    with make_backend().lock("l", timeout=60) as lock:
         assert lock.owned()
         with pytest.raises(LockNotAcquired):
-            make_backend().lock("l", 60, blocking=False).__enter__()
-        assert make_backend(KEY_PREFIX="p").lock("l", 60).acquire(blocking=False)
-        assert make_backend().lock("l", 60, version=2).acquire(blocking=False)
+            make_backend().lock("l", timeout=60, blocking=False).__enter__()
+        assert make_backend(KEY_PREFIX="p").lock("l", timeout=60).acquire(blocking=False)
+        assert make_backend().lock("l", timeout=60, version=2).acquire(blocking=False)
     assert not lock.locked()
 
 
@@ -114,6 +114,6 @@ def test_a_tag_may_be_any_text(make_backend, recwarn):
     """No CacheKeyWarning comes for a tag or a lock, whatever is in its name."""
     backend = make_backend()
     backend.set("k", 1, tags=["with blanks", "x" * 300])
-    with backend.lock("a lock's name", 5):
+    with backend.lock("a lock's name", timeout=5):
         assert backend.get("k") == 1
     assert not recwarn.list

@@ -187,6 +187,35 @@ def test_get_client(make_backend):
     assert backend.get_client().get_bytes(backend.make_key("n")) == b"5"
 
 
+SHARED = (
+    *("set", "add", "get", "delete", "delete_many", "get_many", "set_many", "has_key", "touch"),
+    *("incr", "decr", "incr_version", "ttl", "expire", "expire_at", "persist", "keys"),
+    *("iter_keys", "delete_pattern", "lock", "clear"),
+)
+
+
+@pytest.mark.parametrize("name", [*SHARED, "get_client"])
+def test_as_in_django_redis(name):
+    """What is given by position means the same in django-redis, where that has the call."""
+    reason = "django-redis, which the calls are compared with, is not installed"
+    theirs = pytest.importorskip("django_redis.client", reason=reason).DefaultClient
+    mine = _positional(getattr(KyotoTycoonCache, name))
+    assert mine == _positional(getattr(theirs, name))[: len(mine)]
+
+
+def _positional(method):
+    parameters = list(inspect.signature(method).parameters.values())
+    return [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+
+def test_locks_take_keywords(make_backend):
+    """A second argument, which is the version in django-redis, is never taken for a time."""
+    with pytest.raises(TypeError, match="positional"):
+        make_backend().lock("l", 2)
+    with pytest.raises(TypeError, match="timeout"):
+        make_backend().lock("l")
+
+
 def test_through_the_proxy(site):
     """The calls are there on what Django hands out, with defaults from the setting."""
     caches["default"].set("k", 1, nx=True)
