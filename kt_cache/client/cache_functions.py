@@ -17,6 +17,7 @@ VERSION = 2
 """The version of kt.lua that these calls are written for."""
 
 _ABSENT = 501
+_NO_OUTPUT = binary.encode_script_reply([])
 
 
 class NoAnswer(Enum):
@@ -59,7 +60,7 @@ def touch(db: int, key: bytes, xt: int, envelope: bytes, now: float) -> Command[
     :param now: Unix time.
     """
     request = binary.encode_cache_touch(db, key, xt, envelope, now)
-    return "script", request, _decode_flag, True, key
+    return "script", request, _decode_touched, True, key
 
 
 def add(db: int, key: bytes, record: bytes, xt: int, now: float) -> Command[bool | NoAnswer]:
@@ -83,15 +84,31 @@ def _decode_flag(data: Buffer, end: int) -> bool | NoAnswer | Incomplete:
 
 
 def _decode_any(data: Buffer, end: int) -> int | NoAnswer | Incomplete | None:
+    found = _decode_output(data, end)
+    if not isinstance(found, dict):
+        return found
+    try:
+        return int(found[b"num"]) if found else None
+    except (KeyError, ValueError):
+        raise ServerError("the script did not answer with a number", connection_ok=True) from None
+
+
+def _decode_touched(data: Buffer, end: int) -> bool | NoAnswer | Incomplete:
+    if data[:end] == _NO_OUTPUT:  # as nearly always
+        return True
+    found = _decode_output(data, end)
+    if not isinstance(found, dict):
+        return found
+    if found.keys() != {b"absent"}:
+        raise ServerError("the script's answer is not that of ktcachetouch", connection_ok=True)
+    return False
+
+
+def _decode_output(data: Buffer, end: int) -> dict[bytes, bytes] | NoAnswer | Incomplete:
     if end == 1 and data[0] == binary.ERROR_REPLY[0]:
         return NoAnswer.FAILED
     output = binary.decode_script_reply(data, end)
     if isinstance(output, Incomplete):
         return Incomplete(output.need)  # it is short: begin again
     found = dict(output)
-    if b"refused" in found:
-        return NoAnswer.USE_CAS
-    try:
-        return int(found[b"num"]) if found else None
-    except (KeyError, ValueError):
-        raise ServerError("the script did not answer with a number", connection_ok=True) from None
+    return NoAnswer.USE_CAS if b"refused" in found else found

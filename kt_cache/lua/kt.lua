@@ -1019,14 +1019,15 @@ procedure("ktcacheincr", { "key", "num" }, function(db, inmap, outmap)
 end, use_cas)
 
 -- Gives a record a new time, and a new envelope (empty for none) unless it is a counter.
--- key, xt, envelope, now -> num, 1 or 0 for whether there was a record within its time
+-- key, xt, envelope, now -> absent, 1 if there is no record within its time; usually nothing, as
+-- each output takes the server a twentieth of the call
 local touch_inputs = { "key", "xt", "envelope", "now", xt = given_time, now = clock }
 procedure("ktcachetouch", touch_inputs, function(db, inmap, outmap)
-  outmap.num = 0
+  local touched
   local function visit(_, record, xt)
     local from = record and live_payload_at(record, xt, inmap.now)
     if not from then return NOP end
-    outmap.num = 1
+    touched = true
     local envelope, first = inmap.envelope, byte(record, from)
     if first == MINUS or first and first >= ZERO and first <= NINE then
       envelope = ""
@@ -1036,6 +1037,7 @@ procedure("ktcachetouch", touch_inputs, function(db, inmap, outmap)
     return envelope .. sub(record, from), inmap.xt
   end
   if not db:accept(inmap.key, visit) then return INTERNAL end
+  if not touched then outmap.absent = 1 end
 end, use_cas)
 
 -- Stores a record unless there is one within its time.

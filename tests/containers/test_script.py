@@ -337,24 +337,28 @@ def envelope(deadline: float) -> bytes:
     return struct.pack(">cd", b"\1", deadline)
 
 
-def play_now(kt: KyotoTycoon, name: str, **inputs: Any) -> str:
+def play_now(kt: KyotoTycoon, name: str, **inputs: Any) -> dict[str, Any]:
     """Call a function that takes the caller's clock."""
     inputs = {"key": "a", "now": struct.pack(">d", time.time()), **inputs}
     found = kt.script(name, inputs, encode_values=False)
     assert found is not None
-    return str(found["num"])
+    return found
 
 
-def touch(kt: KyotoTycoon, **inputs: Any) -> str:
+def touch(kt: KyotoTycoon, **inputs: Any) -> dict[str, Any]:
     return play_now(kt, "ktcachetouch", **inputs)
+
+
+def add(kt: KyotoTycoon, **inputs: Any) -> str:
+    return str(play_now(kt, "ktcacheadd", **inputs)["num"])
 
 
 def test_touch_tells_whether_there_was_a_record(scripted: KyotoTycoon) -> None:
     """It gets the new time; a missing one stays missing."""
-    assert touch(scripted, xt=100, envelope="") == "0"
+    assert touch(scripted, xt=100, envelope="") == {"absent": "1"}
     assert not scripted.exists("a")
     scripted.set("a", "value")
-    assert touch(scripted, xt=-4_000_000_000, envelope="") == "1"
+    assert touch(scripted, xt=-4_000_000_000, envelope="") == {}
     assert scripted.expire_time("a") == 4_000_000_000
     assert scripted.get("a") == "value"
 
@@ -372,9 +376,9 @@ def test_touch_replaces_the_envelope(scripted: KyotoTycoon) -> None:
         (b"", new),
     ):
         scripted.set_bytes("a", before, expire_time=50)
-        assert touch(scripted, xt=500, envelope=new) == "1"
+        assert touch(scripted, xt=500, envelope=new) == {}
         assert scripted.get_bytes("a") == after
-    assert touch(scripted, xt=NEVER, envelope="") == "1"
+    assert touch(scripted, xt=NEVER, envelope="") == {}
     assert scripted.get_bytes("a") == b""
     assert scripted.expire_time("a") == NEVER
 
@@ -384,31 +388,31 @@ def test_touch_respects_a_deadline_that_agrees_with_the_record(scripted: KyotoTy
     now = time.time()
     past = envelope(now - 0.5) + b"\x81"
     scripted.set_bytes("a", past, expire_time=1)
-    assert touch(scripted, xt=500, envelope=envelope(now + 500)) == "0"
+    assert touch(scripted, xt=500, envelope=envelope(now + 500)) == {"absent": "1"}
     assert scripted.get_bytes("a") == past
     scripted.set_bytes("a", past, expire_time=100)
-    assert touch(scripted, xt=500, envelope=envelope(now + 500)) == "1"
+    assert touch(scripted, xt=500, envelope=envelope(now + 500)) == {}
 
 
 def test_add_stores_what_is_missing(scripted: KyotoTycoon) -> None:
     """With its time; what is there stays, unless it is past a deadline that is to be believed."""
     now = time.time()
     past = envelope(now - 0.5) + b"\x81"
-    assert play_now(scripted, "ktcacheadd", value=b"new", xt=-4_000_000_000) == "1"
+    assert add(scripted, value=b"new", xt=-4_000_000_000) == "1"
     assert (scripted.get_bytes("a"), scripted.expire_time("a")) == (b"new", 4_000_000_000)
-    assert play_now(scripted, "ktcacheadd", value=b"other", xt=50) == "0"
+    assert add(scripted, value=b"other", xt=50) == "0"
     assert (scripted.get_bytes("a"), scripted.expire_time("a")) == (b"new", 4_000_000_000)
     scripted.set_bytes("a", past, expire_time=1)
-    assert play_now(scripted, "ktcacheadd", value=b"newer", xt=NEVER) == "1"
+    assert add(scripted, value=b"newer", xt=NEVER) == "1"
     assert (scripted.get_bytes("a"), scripted.expire_time("a")) == (b"newer", NEVER)
     scripted.set_bytes("a", past, expire_time=100)
-    assert play_now(scripted, "ktcacheadd", value=b"newest", xt=50) == "0"
+    assert add(scripted, value=b"newest", xt=50) == "0"
 
 
 def test_a_time_without_deadline(scripted: KyotoTycoon) -> None:
     """A payload that looks like a record with a deadline gets one that never comes."""
     scripted.set_bytes("a", envelope(time.time() + 50) + b"\1 payload", expire_time=50)
-    assert touch(scripted, xt=NEVER, envelope="") == "1"
+    assert touch(scripted, xt=NEVER, envelope="") == {}
     assert scripted.get_bytes("a") == envelope(math.inf) + b"\1 payload"
 
 
@@ -431,7 +435,7 @@ def test_a_database_that_is_not_there(scripted: KyotoTycoon, name: str) -> None:
 def test_a_clock_that_is_none(scripted: KyotoTycoon, now: str) -> None:
     """It is refused."""
     with pytest.raises(ServerError):
-        play_now(scripted, "ktcacheadd", value=b"", xt=5, now=now)
+        add(scripted, value=b"", xt=5, now=now)
 
 
 # ---------------------------------------------------------------- beside ukt's script
