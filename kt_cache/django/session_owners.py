@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.base import CreateError, SessionBase, Upda
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest
 
-from kt_cache.sessions import Owned, UserSessions
+from kt_cache.sessions import Origin, Owned, UserSessions
 from kt_cache.sessions import SessionStore as Records
 
 __all__ = ["OwnedSession"]
@@ -32,6 +32,7 @@ class OwnedSession(SessionBase):
     """
 
     _records: Records
+    _origin: Origin | None
     _noted: Owned | None = None  # what the index has, as far as is known here
     _visitor: Mapping[str, str | None] = {}  # at a login
 
@@ -68,7 +69,7 @@ class OwnedSession(SessionBase):
         save, discard = super().save, super().delete
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
-        if now == self._noted:
+        if self._is_noted(now):
             save(must_create)
             return
         stored = self.users.store(
@@ -91,7 +92,7 @@ class OwnedSession(SessionBase):
         save, discard = super().asave, super().adelete
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
-        if now == self._noted:
+        if self._is_noted(now):
             await save(must_create)
             return
         stored = await self.users.astore(
@@ -144,6 +145,11 @@ class OwnedSession(SessionBase):
     def _owned(self, data: dict[str, Any]) -> Owned | None:
         user, session_id = data.get(SESSION_KEY), self.session_key
         return None if user is None or session_id is None else Owned(str(user), session_id)
+
+    def _is_noted(self, now: Owned | None) -> bool:
+        # What is dropped anyway need not be noted.
+        is_read_only = self._origin is not None and self._origin.is_read_only
+        return is_read_only or now == self._noted
 
     def _loaded(self, data: dict[str, Any]) -> dict[str, Any]:
         self._noted = self._owned(data)

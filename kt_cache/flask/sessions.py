@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -13,14 +14,18 @@ from werkzeug.datastructures import CallbackDict
 
 from kt_cache.cache import PAYLOAD_OPTIONS, STORE_OPTIONS, open_store, pop_codec
 from kt_cache.errors import DecodeError
+from kt_cache.flask.session_commands import add_commands
+from kt_cache.flask.session_owners import USER_KEY, SessionOwners
 from kt_cache.flask.settings import options_from, url_from
+from kt_cache.flask.user_sessions import UserSessionMethods, check_user_key
 from kt_cache.serializers import Serializer
-from kt_cache.sessions import Origin, SessionStore
+from kt_cache.sessions import Origin, Owned, SessionOptions, SessionStore
 
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
 # An ignored error would end everybody's session.
 _OPTIONS = STORE_OPTIONS - {"ignore_errors"} | PAYLOAD_OPTIONS
+_SESSION_OPTIONS = frozenset({"note_visitors"})
 _ID_BYTES = 32
 _LONGEST_ID = 256  # characters of a cookie that are worth a look
 
@@ -45,6 +50,7 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         super().__init__(data, ServerSession._changed)
         self.session_id = session_id
         self.origin = origin
+        self.owned: Owned | None = None  # whose it is, by the index of that user
         self.has_cookie = has_cookie
         self.new = session_id is None
         self.modified = False
@@ -90,12 +96,14 @@ class KTSessionInterface(SessionInterface):
     deleted while a request ran is not revived by that request. A failing store raises.
 
     :param store: where the sessions are.
+    :param owners: knows whose they are; by default, those of Flask-Login's users.
     """
 
     session_class = ServerSession
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, owners: SessionOwners | None = None) -> None:
         self.store = store
+        self.owners = owners or SessionOwners(store, USER_KEY, lambda _: None)
 
     def open_session(self, app: Flask, request: Request) -> ServerSession:
         """Return the session that the request's cookie names, or a new one."""
@@ -105,7 +113,9 @@ class KTSessionInterface(SessionInterface):
         found = None if len(session_id) > _LONGEST_ID else self.store.load(session_id)
         if found is None:
             return self.session_class(has_cookie=True)
-        return self.session_class(found.data, session_id, origin=found.origin, has_cookie=True)
+        session = self.session_class(found.data, session_id, origin=found.origin, has_cookie=True)
+        session.owned = self.owners.owned(session, session_id)
+        return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Store what changed and set the cookie, as Flask's own sessions do."""
@@ -133,18 +143,33 @@ class KTSessionInterface(SessionInterface):
         if session.session_id is None:
             self._create(session, lifetime)
             return True
-        if session.modified or session.origin is None:
-            session.origin = self.store.save(session.session_id, session, lifetime, session.origin)
+        session_id, origin = session.session_id, session.origin
+        if session.modified or origin is None:
+            save = partial(self.store.save, session_id, session, lifetime, origin)
         else:
-            session.origin = self.store.touch(session.session_id, lifetime, session.origin)
-        return session.origin is not None
+            save = partial(self.store.touch, session_id, lifetime, origin)
+        return self._keep(session, session_id, save)
 
     def _create(self, session: ServerSession, lifetime: float) -> None:
         while session.session_id is None:
             session_id = secrets.token_urlsafe(_ID_BYTES)
-            session.origin = self.store.create(session_id, session, lifetime)
-            if session.origin is not None:
+            create = partial(self.store.create, session_id, session, lifetime)
+            if self._keep(session, session_id, create):
                 session.session_id = session_id
+
+    def _keep(
+        self, session: ServerSession, session_id: str, save: Callable[[], Origin | None]
+    ) -> bool:
+        """Call ``save`` and keep the index of the session's user right; whether it is stored."""
+        if session.origin is not None and session.origin.is_read_only:
+            session.origin = save()
+            return session.origin is not None
+        now = self.owners.owned(session, session_id)
+        session.origin = self.owners.keep(now, session.owned, save)
+        if session.origin is None:
+            return False
+        session.owned = now
+        return True
 
     def _end(self, app: Flask, session: ServerSession, response: Response) -> None:
         """Remove a session that was emptied; one that never had data leaves no trace."""
@@ -152,6 +177,8 @@ class KTSessionInterface(SessionInterface):
             return
         if session.session_id is not None:
             self.store.delete(session.session_id)
+            if session.owned is not None:
+                self.owners.users.forget(session.owned.user, session.session_id)
         response.delete_cookie(self.get_cookie_name(app), **self._cookie_scope(app))
         response.vary.add("Cookie")
 
@@ -168,11 +195,12 @@ class KTSessionInterface(SessionInterface):
         return scope
 
 
-class KTSession:
+class KTSession(UserSessionMethods):
     """Server-side sessions for one or several Flask apps.
 
     Configuration: ``KT_SESSION_URL`` (else ``KT_CACHE_URL``) and ``KT_SESSION_OPTIONS`` (timeouts,
     limits, compression and signing keys); cookie and lifetime by Flask's own settings.
+    ``KT_SESSION_USER_KEY`` is the name under which sessions hold their user's id.
 
     :param app: as for :meth:`init_app`.
     """
@@ -187,9 +215,18 @@ class KTSession:
         :raises ConfigError: if the configuration lacks the URL or is not understood.
         """
         url = url_from(app, "KT_SESSION_URL", "KT_CACHE_URL")
-        options = options_from(app, "KT_SESSION_OPTIONS", _OPTIONS)
+        options = options_from(app, "KT_SESSION_OPTIONS", _OPTIONS | _SESSION_OPTIONS)
         codec = pop_codec(options, _TAGGED_JSON)
-        app.session_interface = KTSessionInterface(SessionStore(open_store(url, options), codec))
+        session_options = SessionOptions.read(
+            {name: options.pop(name) for name in _SESSION_OPTIONS & options.keys()}
+        )
+        store = SessionStore(open_store(url, options), codec, session_options)
+        user_key = check_user_key(app.config.get("KT_SESSION_USER_KEY", USER_KEY))
+        owners = SessionOwners(
+            store, user_key, lambda _: app.permanent_session_lifetime.total_seconds()
+        )
+        app.session_interface = KTSessionInterface(store, owners)
+        add_commands(app)
 
 
 _tagged = TaggedJSONSerializer()

@@ -1,0 +1,89 @@
+"""Whose Flask sessions are: each that names its user is in that user's index.
+
+The index follows the data: a session belongs to the user whose id it holds under a certain key, by
+default Flask-Login's. So nobody has to be told of logins and logouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import has_request_context, request
+
+from kt_cache.sessions import Origin, Owned, SessionStore, UserSessions
+
+__all__ = ["USER_KEY", "SessionOwners"]
+
+USER_KEY = "_user_id"
+"""Under which key Flask-Login keeps the user's id, and so do sites on which it is not set."""
+
+_REALM = "flask"
+
+
+class _NotStored(Exception):
+    """The session is not stored: its id is taken, or it was deleted."""
+
+
+class SessionOwners:
+    """Keeps the index right.
+
+    :param store: of the sessions.
+    :param user_key: of the user's id in a session's data.
+    :param lifetime_of: takes a session's data; returns its lifetime in seconds, if that is known.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        user_key: str,
+        lifetime_of: Callable[[dict[str, Any]], float | None],
+    ) -> None:
+        self.users = UserSessions(store, realm=_REALM, lifetime_of=lifetime_of)
+        self._store = store
+        self._user_key = user_key
+
+    def owned(self, data: dict[str, Any], session_id: str | None) -> Owned | None:
+        """Return whose session this is; ``None`` if nobody's."""
+        user = dict.get(data, self._user_key)  # which does not count as an access of a view
+        if session_id is None or user is None or user == "":
+            return None
+        return Owned(str(user), session_id)
+
+    def keep(
+        self, now: Owned | None, before: Owned | None, save: Callable[[], Origin | None]
+    ) -> Origin | None:
+        """Store a session.
+
+        :param now: whose it is to be.
+        :param before: whose it was, by what is known here.
+        :param save: stores it; returns ``None`` if it did not.
+        :return: what ``save`` did, or ``None`` if the session was ended meanwhile.
+        """
+        if now == before:
+            return save()
+        origins = []
+
+        def save_for_certain() -> None:
+            origin = save()
+            if origin is None:
+                raise _NotStored
+            origins.append(origin)
+
+        def discard() -> None:
+            if now is not None:
+                self._store.delete(now.session_id)
+
+        try:
+            stored = self.users.store(
+                now, before, save_for_certain, discard, refusals=(_NotStored,), **_visitor()
+            )
+        except _NotStored:
+            return None
+        return origins[0] if stored else None
+
+
+def _visitor() -> dict[str, str | None]:
+    if not has_request_context():
+        return {}
+    return {"address": request.remote_addr, "agent": request.headers.get("User-Agent")}

@@ -1,0 +1,88 @@
+"""A user's sessions, for views and scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, has_app_context, has_request_context, session
+
+from kt_cache.errors import ConfigError
+from kt_cache.flask.session_owners import SessionOwners
+from kt_cache.sessions import UserSession, UserSessions
+
+__all__ = ["UserSessionMethods", "check_user_key", "users_of_app"]
+
+
+class UserSessionMethods:
+    """The calls of the session extension about users. They mean the sessions of the current app."""
+
+    def sessions_of(self, user_id: object) -> list[UserSession]:
+        """Return a user's sessions, those last seen first. Two round trips.
+
+        In a request its own session is marked as ``current``.
+
+        :param user_id: what the session holds under ``KT_SESSION_USER_KEY``; its text counts.
+        :raises RuntimeError: outside an app context, or if the app's sessions are others.
+        :raises ConfigError: if there is no id, a subclass of ``ValueError``.
+        :raises KTError: if the server fails.
+        """
+        return users_of_app().sessions_of(user_id, _current_id())
+
+    def kill_sessions(self, user_id: object, *, except_current: bool = False) -> int:
+        """End a user's sessions. Their next requests begin without one, in all processes at once.
+
+        :param user_id: what the session holds under ``KT_SESSION_USER_KEY``; its text counts.
+        :param except_current: spare the session of the current request.
+        :return: how many there were.
+        :raises RuntimeError: outside an app context; with ``except_current``, outside a request.
+        :raises ConfigError: if there is no id, a subclass of ``ValueError``.
+        :raises KTError: if the server fails; call it again then.
+        """
+        if except_current and not has_request_context():
+            raise RuntimeError("except_current needs a request, whose session is to be spared")
+        return users_of_app().kill_sessions(user_id, _current_id() if except_current else None)
+
+    def kill_session(self, user_id: object, handle: str) -> bool:
+        """End one of a user's sessions.
+
+        :param user_id: what the session holds under ``KT_SESSION_USER_KEY``; its text counts.
+        :param handle: of the session, from :meth:`sessions_of`.
+        :return: whether the user had such a session; a handle of another user's does nothing.
+        :raises RuntimeError: outside an app context, or if the app's sessions are others.
+        :raises ConfigError: if there is no id, a subclass of ``ValueError``.
+        :raises KTError: if the server fails.
+        """
+        return users_of_app().kill_session(user_id, handle)
+
+
+def users_of_app() -> UserSessions:
+    """Return the sessions of all users of the current app.
+
+    :raises RuntimeError: if there is none, or its sessions are not kept by kt_cache.
+    """
+    if not has_app_context():
+        raise RuntimeError("no app whose sessions are meant: call it in app.app_context()")
+    owners: Any = getattr(current_app.session_interface, "owners", None)
+    if isinstance(owners, SessionOwners):
+        return owners.users
+    raise RuntimeError(
+        f"the sessions of the app {current_app.name!r} are not kept by kt_cache: "
+        "call KTSession(app) first"
+    )
+
+
+def check_user_key(key: Any) -> str:
+    """Return the setting ``KT_SESSION_USER_KEY``.
+
+    :raises ConfigError: if it is no name.
+    """
+    if isinstance(key, str) and key:
+        return key
+    raise ConfigError(
+        "app.config['KT_SESSION_USER_KEY'] must be the name under which sessions hold the user's "
+        f"id, not {key!r}"
+    )
+
+
+def _current_id() -> str | None:
+    return getattr(session, "session_id", None) if has_request_context() else None
