@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask, session
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
 from kt_cache.cache.base import USER_PREFIX
 from kt_cache.errors import ConfigError, KTError
@@ -167,20 +168,39 @@ class TestSlowRequests:
 
 class TestSettings:
     def test_flask_login(self, any_url):
-        """Without a setting it is Flask-Login's key that names the user."""
-        app = make_site(KT_CACHE_URL=any_url)
+        """Without a setting the users are Flask-Login's, whose calls need no addition."""
+        app = make_app(KT_CACHE_URL=any_url, SECRET_KEY="for its remember-me cookie")
         sessions.init_app(app)
+        manager = LoginManager(app)
 
-        @app.post("/flask-login")
-        def flask_login():
-            session["_user_id"] = "7"
+        @manager.user_loader
+        def load_user(user_id):
+            user = UserMixin()
+            user.id = user_id
+            return user
+
+        @app.post("/login")
+        def log_in():
+            login_user(load_user("7"))
             return "welcome"
 
-        visitor = app.test_client()
-        visitor.post("/flask-login")
-        visitor_of(app)  # whose key names nobody
-        assert len(listed(app, 7)) == 1
-        assert listed(app) == []
+        @app.post("/logout")
+        def log_out():
+            logout_user()
+            return "bye"
+
+        @app.get("/")
+        def home():
+            return "nobody" if current_user.is_anonymous else f"user {current_user.get_id()}"
+
+        one, two, three = (app.test_client() for _ in range(3))
+        for visitor in (one, two, three):
+            visitor.post("/login")
+        assert len(listed(app, 7)) == 3
+        one.post("/logout")
+        assert [each.get("/").text for each in (one, two)] == ["nobody", "user 7"]
+        assert killed(app, 7) == 2
+        assert {each.get("/").text for each in (one, two, three)} == {"nobody"}
 
     @pytest.mark.parametrize("key", ["", None, 7, ["user"]])
     def test_key_that_is_none(self, any_url, key):
