@@ -19,13 +19,20 @@ class KTCacheConfig(AppConfig):
     verbose_name = "kt_cache"
 
     def ready(self) -> None:
-        """Look at the caches of ours in ``CACHES``, and register the system checks.
+        """Look at the settings, and register the system checks.
 
-        :raises ImproperlyConfigured: if the setting of one is not understood.
+        :raises ImproperlyConfigured: if one of ``CACHES``, or ``KT_SESSIONS``, is not understood.
         """
-        from kt_cache.django import aliases, checks  # noqa: PLC0415 - needs the settings
+        from kt_cache.django import (  # noqa: PLC0415 - need the settings
+            aliases,
+            checks,
+            session_checks,
+            session_records,
+        )
 
         aliases.check_settings()
+        session_records.session_options()
         register(checks.check_key_functions, Tags.caches)
         register(checks.check_prefixes, Tags.caches)
+        register(session_checks.check_sessions)
         register(checks.check_pickle, Tags.caches, Tags.security, deploy=True)

@@ -2,6 +2,7 @@
 
 from kt_cache.sessions.options import SESSION_OPTIONS, SessionOptions
 from kt_cache.sessions.origin import Loaded, Origin
+from kt_cache.sessions.outage import note_dropped_write, note_refused_request
 from kt_cache.sessions.store import SessionStore
 from kt_cache.sessions.user_index import Owned, UserSession
 from kt_cache.sessions.users import UserSessions
@@ -15,4 +16,6 @@ __all__ = [
     "SessionStore",
     "UserSession",
     "UserSessions",
+    "note_dropped_write",
+    "note_refused_request",
 ]

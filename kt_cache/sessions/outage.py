@@ -14,7 +14,13 @@ from kt_cache.errors import (
     TransportError,
 )
 
-__all__ = ["FAILURES", "note_dropped_write", "note_empty_session", "unavailable"]
+__all__ = [
+    "FAILURES",
+    "note_dropped_write",
+    "note_empty_session",
+    "note_refused_request",
+    "unavailable",
+]
 
 logger = logging.getLogger("kt_cache.sessions")
 
@@ -45,10 +51,15 @@ def note_dropped_write(error: KTError | None = None) -> None:
     _log("sessions cannot be stored: what was changed in them is lost", error)
 
 
+def note_refused_request(error: KTError) -> None:
+    """Log that a request got no session, if the last line like it was a while ago."""
+    _log("requests are refused, for their sessions cannot be had", error)
+
+
 def _log(what: str, error: KTError | None) -> None:
     held_back = _limit.take(what)
     if held_back is None:
         return
-    reason = "" if error is None else f" ({type(error).__name__}: {error.message})"
+    reason = "" if error is None else f" ({error.message})"
     more = f"; {held_back} more since the last line like this" if held_back else ""
     logger.warning("%s%s%s", what, reason, more)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
+from django.test import AsyncClient, Client
 from django.urls import path
 from django.views.decorators.cache import cache_control, cache_page, never_cache
 
@@ -49,7 +50,61 @@ def killed_meanwhile(request):
     return HttpResponse("too late")
 
 
+def put(request):
+    request.session[request.GET["key"]] = request.GET["value"]
+    return HttpResponse("put")
+
+
+def put_slowly(request):
+    """Load the session, let another request of the same visitor pass, and change it then."""
+    request.session.get("")
+    other = Client()
+    other.cookies.load(request.COOKIES)
+    other.get(request.GET["meanwhile"])
+    return put(request)
+
+
+def show(request):
+    return JsonResponse(dict(request.session.items()))
+
+
+async def aput(request):
+    await request.session.aset(request.GET["key"], request.GET["value"])
+    return HttpResponse("put")
+
+
+async def aput_slowly(request):
+    await request.session.aget("")
+    other = AsyncClient()
+    other.cookies.load(request.COOKIES)
+    await other.get(request.GET["meanwhile"])
+    return await aput(request)
+
+
+async def ashow(request):
+    return JsonResponse(dict(await request.session.aitems()))
+
+
+async def alogin(request):
+    await request.session.aset("user", 7)
+    await request.session.acycle_key()
+    return HttpResponse("welcome")
+
+
+async def alogout(request):
+    await request.session.aflush()
+    return HttpResponse("bye")
+
+
 urlpatterns = [
+    path("put", put),
+    path("put-slowly", put_slowly),
+    path("show", show),
+    path("aput", aput),
+    path("aput-slowly", aput_slowly),
+    path("ashow", ashow),
+    path("alogin", alogin),
+    path("alogout", alogout),
     path("numbered", numbered),
     path("cached", cache_page(60)(numbered)),
     path("cached-shortly", cache_page(0.4)(numbered)),

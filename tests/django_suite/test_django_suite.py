@@ -35,6 +35,7 @@ SUITES = {
     "cache": ("cache_cases.KyotoTycoonCacheTests", 51),
     "a-methods": ("cache_cases.AsyncMethodsTests", 49),
     "sessions": ("session_cases.KyotoTycoonSessionTests", 65),
+    "sessions, database": ("session_cases.CachedDatabaseSessionTests", 65),
 }
 ENVIRONMENTS = {"installed": installed, "other": other}
 

@@ -1,0 +1,194 @@
+"""The engine ``"kt_cache.django.sessions_cached_db"``: sessions that the database keeps, too.
+
+They are read from the server, as by :mod:`kt_cache.django.sessions`, and written to both: first to
+the server, where the changes of requests that run at the same time are merged, then to the table of
+``django.contrib.sessions``. A session that the server has lost is put back from there. Rows are
+those of Django's own database engines, so a site can change over in either direction.
+
+The order of things is what keeps an ended session from coming back: its row goes first, then its
+record; and whoever puts a record back looks at the row once more behind that.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.db import SessionStore as Rows
+from django.db import router, transaction
+from django.utils import timezone
+
+from kt_cache.cache.steps import Compute, Steps, arun, run
+from kt_cache.django.sessions import RecordSession as Records
+
+__all__ = ["SessionStore"]
+
+_LONGEST_ID = 40  # characters that a row has room for
+
+
+class SessionStore(Records, Rows):
+    """A session in a Kyoto Tycoon server and in the database.
+
+    The database is read only for a session that the server does not have, and written with every
+    save. Of two requests that save at the same time either may write the row last: the record has
+    what both changed, the row may lack some of it until the session is saved again.
+
+    There is no index of users: whoever ends a session must know its id, for the sake of the row.
+    """
+
+    # ------------------------------------------------------------ reading
+
+    def load(self) -> dict[str, Any]:
+        """Return the session's data, from the database if the server does not have it."""
+        return run(self._records.store, self._loading(_Calls("")))
+
+    async def aload(self) -> dict[str, Any]:
+        """See :meth:`load`."""
+        return await arun(self._records.store, self._loading(_Calls("a")))
+
+    def exists(self, session_key: str | None) -> bool:
+        """Tell whether there is a session of that id, on the server or in the database."""
+        return run(self._records.store, self._existing(_Calls(""), session_key))
+
+    async def aexists(self, session_key: str | None) -> bool:
+        """See :meth:`exists`."""
+        return await arun(self._records.store, self._existing(_Calls("a"), session_key))
+
+    # ------------------------------------------------------------ writing
+
+    def save(self, must_create: bool = False) -> None:
+        """Store the session in both places.
+
+        A session that the server has lost meanwhile is put back; one whose row is gone was ended.
+        """
+        run(self._records.store, self._saving(_Calls(""), must_create))
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See :meth:`save`."""
+        await arun(self._records.store, self._saving(_Calls("a"), must_create))
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End a session, this one by default."""
+        run(self._records.store, self._deleting(_Calls(""), session_key))
+        session_id = self.session_key if session_key is None else session_key
+        using = router.db_for_write(self.model)
+        if session_id is not None and transaction.get_connection(using).in_atomic_block:
+            # Until the end of the transaction others see the row, and may put the record back.
+            transaction.on_commit(partial(Records.delete, self, session_id), using=using)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See :meth:`delete`."""
+        await arun(self._records.store, self._deleting(_Calls("a"), session_key))
+
+    # ------------------------------------------------------------ in steps
+
+    def _loading(self, calls: _Calls) -> Steps[dict[str, Any]]:
+        key = self._session_key
+        data: dict[str, Any] = yield calls.of(Records, "load", self)
+        is_on_server = self._session_key is not None and not self.is_read_only
+        if is_on_server or not _may_have_row(key):
+            return data
+        self._session_key = key
+        row = yield calls.of_row(self)
+        if row is None:
+            self._origin = None
+            return {}
+        data = self.decode(row.session_data)
+        if self.is_read_only:
+            return data
+        left = (row.expire_date - timezone.now()).total_seconds()
+        if not (yield from self._putting_back(calls, data, left)):
+            data = yield calls.of(Records, "load", self)
+        return data
+
+    def _existing(self, calls: _Calls, session_key: str | None) -> Steps[bool]:
+        if (yield calls.of(Records, "exists", self, session_key)):
+            return True
+        if not _may_have_row(session_key):
+            return False
+        return bool((yield calls.of(Rows, "exists", self, session_key)))
+
+    def _saving(self, calls: _Calls, must_create: bool) -> Steps[None]:
+        if self.session_key is None:
+            yield calls.of(type(self), "create", self)
+            return
+        if must_create:
+            yield calls.of(Records, "save", self, True)
+            try:
+                yield calls.of(Rows, "save", self, True)
+            except CreateError:
+                yield calls.of(Records, "delete", self)
+                raise
+            return
+        before = self._origin
+        try:
+            yield calls.of(Records, "save", self)
+        except UpdateError:
+            if self.session_key is None:
+                raise
+            yield from self._saving_what_the_server_lost(calls)
+            return
+        if self.is_read_only or (before is not None and self._origin is before):
+            return  # nothing was written
+        try:
+            yield calls.of(Rows, "save", self)
+        except UpdateError:  # or the database failed, which the next line tells
+            if not (yield calls.of(Rows, "exists", self, self.session_key)):
+                yield calls.of(Records, "delete", self)
+            raise
+
+    def _saving_what_the_server_lost(self, calls: _Calls) -> Steps[None]:
+        yield calls.of(Rows, "save", self)  # an UpdateError if it was ended
+        data = self._get_session()  # type: ignore[attr-defined]
+        left = yield calls.of(type(self), "get_expiry_age", self)
+        if not (yield from self._putting_back(calls, data, left)):
+            raise UpdateError
+
+    def _putting_back(self, calls: _Calls, data: dict[str, Any], left: float) -> Steps[bool]:
+        """Make the record of a row anew, unless somebody else did; whether this is the one."""
+        key, records = self.session_key, self._records
+        origin = yield calls.of(type(records), "create", records, key, data, left)
+        if origin is None:
+            return False
+        if not (yield calls.of(Rows, "exists", self, key)):
+            yield calls.of(type(records), "delete", records, key)
+            return False
+        self._origin = origin
+        return True
+
+    def _deleting(self, calls: _Calls, session_key: str | None) -> Steps[None]:
+        session_id = self.session_key if session_key is None else session_key
+        if session_id is None:
+            return
+        if _may_have_row(session_id):
+            yield calls.of(Rows, "delete", self, session_id)
+        yield calls.of(Records, "delete", self, session_id)
+
+
+class _Calls:
+    """Steps that call a method, or its twin for event loops.
+
+    :param way: what stands before the twin's name.
+    """
+
+    def __init__(self, way: str) -> None:
+        self._way = way
+
+    def of(self, kind: type[Any], name: str, *arguments: Any) -> Compute:
+        """Call a method as a class has it.
+
+        :param arguments: the object, and the method's.
+        """
+        return Compute(partial(getattr(kind, self._way + name), *arguments))
+
+    def of_row(self, session: SessionStore) -> Compute:
+        """Read the session's row; without one it has no id any more."""
+        return Compute(getattr(session, f"_{self._way}get_session_from_db"))
+
+
+def _may_have_row(session_key: str | None) -> bool:
+    """Tell whether the database can be asked for an id: some refuse what is no text to them."""
+    if not session_key or len(session_key) > _LONGEST_ID:
+        return False
+    return session_key.isascii() and session_key.isalnum()
