@@ -115,7 +115,10 @@ def _load_scripts(
 ) -> ScriptHost | None:
     ours = [str(SCRIPT)] if options.cache_script else []
     if ours and not options.scripts and not has_lua():
-        _log.info('no scripts: they need the package lupa (pip install "kt-cache[server]")')
+        _log.info(
+            "no scripts: incr and touch of the caches take more round trips, no containers work; "
+            'what is missing comes with: pip install "kt-cache[server]"'
+        )
         return None
     if not ours and not options.scripts:
         return None
