@@ -13,7 +13,7 @@ from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.observed import OBSERVER_OPTIONS, observe, observer_of
 from kt_cache.cache.options import check_options
 from kt_cache.cache.store import Store
-from kt_cache.cache.tolerant import protect
+from kt_cache.cache.tolerant import apply_policy
 from kt_cache.client import KyotoTycoon
 from kt_cache.errors import ConfigError
 from kt_cache.transport import PoolConfig
@@ -87,7 +87,7 @@ def _wrapping(options: Mapping[str, Any]) -> tuple[Callable[[Store], Store], dic
     """Return what puts around a store what some of the options ask for, and the other options."""
     policy, rest = FailurePolicy.taken_from(options)
     observer = observer_of(rest.pop("observer", None))
-    return lambda store: observe(protect(store, policy), observer), rest
+    return lambda store: observe(apply_policy(store, policy), observer), rest
 
 
 def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:

@@ -11,7 +11,7 @@ from kt_cache.cache.guard import Guard, get_guard, no_answer
 from kt_cache.cache.store import Store
 from kt_cache.cache.wrapper import StoreWrapper
 
-__all__ = ["NEUTRAL", "NEVER_IGNORED", "TolerantStore", "protect", "strict"]
+__all__ = ["NEUTRAL", "NEVER_IGNORED", "TolerantStore", "apply_policy", "strict"]
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class TolerantStore(StoreWrapper):
         return True
 
 
-def protect(store: Store, policy: FailurePolicy) -> Store:
+def apply_policy(store: Store, policy: FailurePolicy) -> Store:
     """Return a store that does as the policy says; with the usual one, the store itself."""
     if not policy.ignore_errors and not policy.threshold:
         return store

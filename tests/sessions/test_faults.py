@@ -10,7 +10,7 @@ import pytest
 from kt_cache import EmbeddedServer
 from kt_cache.cache import Codec, FailurePolicy
 from kt_cache.cache.kyoto import KyotoStore
-from kt_cache.cache.tolerant import protect
+from kt_cache.cache.tolerant import apply_policy
 from kt_cache.errors import OutcomeUnknown, SessionConflict, SessionUnavailable
 from kt_cache.sessions import SessionOptions, SessionStore, outage
 from kt_cache.testing import FaultProxy
@@ -215,7 +215,7 @@ class TestRaise:
 
     def test_ignored_errors_are_none_here(self, open_sessions, dead_port):
         """A cache that ignores errors does not make its sessions do so; its breaker counts."""
-        tolerant = protect(
+        tolerant = apply_policy(
             KyotoStore(PoolConfig(port=dead_port, connect_timeout=0.3)),
             FailurePolicy(ignore_errors=True, breaker_threshold=2),
         )
