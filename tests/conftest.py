@@ -10,6 +10,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from kt_cache.cache.log_limit import begin_anew
+
 # Tests of Ctrl-C need what Python does by default; what a shell starts behind ignores the signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -27,6 +29,7 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
     All else stays out of the collections during a test, of which many ask for full ones, too:
     they would take up to 50 ms each.
     """
+    begin_anew()  # a line that was logged for one test does not hold back another one's
     gc.freeze()
     try:
         return (yield)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.guard import no_answer
+from kt_cache.cache.log_limit import warn
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
 from kt_cache.errors import ConfigError, DecodeError, KTError
@@ -26,8 +26,6 @@ __all__ = [
     "is_over",
     "warn_of",
 ]
-
-logger = logging.getLogger("kt_cache.cache")
 
 KeyFunction: TypeAlias = Callable[[Any, str, int], str]
 ReverseKeyFunction: TypeAlias = Callable[[str], Any]
@@ -60,9 +58,9 @@ def is_over(timeout: float | None) -> bool:
     return timeout is not None and timeout <= 0
 
 
-def warn_of(key: Any, error: DecodeError) -> None:
-    """Write the one line there is about a value that cannot be read."""
-    logger.warning("unreadable value under %r counts as missing: %s", key, error.message)
+def warn_of(error: DecodeError) -> None:
+    """Log that a value cannot be read, and why; not of every one, nor under which key."""
+    warn(error.message, "an unreadable value counts as missing: %s", error.message)
 
 
 class CacheBase:
@@ -166,12 +164,12 @@ class CacheBase:
             try:
                 values[stored[raw]] = decode(payload, raw)
             except DecodeError as error:
-                warn_of(stored[raw], error)
+                warn_of(error)
         return values
 
-    def _decode(self, key: Any, raw: bytes, payload: bytes, default: Any) -> Any:
+    def _decode(self, raw: bytes, payload: bytes, default: Any) -> Any:
         try:
             return self.codec.decode(payload, raw)
         except DecodeError as error:
-            warn_of(key, error)
+            warn_of(error)
             return default

@@ -31,7 +31,7 @@ class ChangeMethods(TagMethods):
         payload = self.store.pop(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = run(self.store, without_notes({raw: payload})).get(raw)
-        return default if payload is None else self._decode(key, raw, payload, default)
+        return default if payload is None else self._decode(raw, payload, default)
 
     async def apop(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """See :meth:`pop`."""
@@ -39,7 +39,7 @@ class ChangeMethods(TagMethods):
         payload = await self.store.apop(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = (await arun(self.store, without_notes({raw: payload}))).get(raw)
-        return default if payload is None else self._decode(key, raw, payload, default)
+        return default if payload is None else self._decode(raw, payload, default)
 
     def replace(
         self,
@@ -121,7 +121,7 @@ class ChangeMethods(TagMethods):
             if counted is None:
                 return None
             payload, notes = counted
-        value = self._decode(key, old, payload, MISSING)
+        value = self._decode(old, payload, MISSING)
         if value is MISSING:
             return None
         if new != old:

@@ -6,16 +6,14 @@ deadline and ends by the server's clock alone, up to two seconds late and never 
 
 from __future__ import annotations
 
-import logging
 import secrets
 
 from kt_cache.cache.codec import write_counter
+from kt_cache.cache.log_limit import warn
 from kt_cache.cache.steps import Ask, Finish, Steps
 from kt_cache.errors import KTError, OutcomeUnknown
 
 __all__ = ["LATENESS", "claim", "give_up", "give_up_anyway", "new_token"]
-
-logger = logging.getLogger("kt_cache.cache")
 
 LATENESS = 2.0  # seconds after its time until the server has ended a claim at the latest
 
@@ -54,4 +52,5 @@ def give_up_anyway(key: bytes, token: bytes) -> Steps[None]:
     try:
         yield from give_up(key, token)
     except KTError as error:
-        logger.warning("a claim stays until its time is over: %s", error)
+        text = "a claim stays until its time is over: %s: %s"
+        warn("claim", text, type(error).__name__, error.message)

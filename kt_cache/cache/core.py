@@ -51,7 +51,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         payload = self.store.get(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = run(self.store, without_notes({raw: payload})).get(raw)
-        return default if payload is None else self._decode(key, raw, payload, default)
+        return default if payload is None else self._decode(raw, payload, default)
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         """See :meth:`get`."""
@@ -59,7 +59,7 @@ class Cache(TimeMethods, ChangeMethods, KeyMethods, LockMethods, StampedeMethods
         payload = await self.store.aget(raw)
         if payload is not None and payload[:1] == NOTED:
             payload = (await arun(self.store, without_notes({raw: payload}))).get(raw)
-        return default if payload is None else self._decode(key, raw, payload, default)
+        return default if payload is None else self._decode(raw, payload, default)
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         """Return key -> value of those found."""

@@ -57,7 +57,7 @@ def those_that_count(noted: Mapping[bytes, bytes]) -> Steps[dict[bytes, tuple[by
         try:
             parted[key] = detach(payload)
         except DecodeError as error:
-            warn_of(key, error)
+            warn_of(error)
     keys = {key for _, notes in parted.values() for key, _ in notes.tags}
     records: dict[bytes, bytes] = (yield Ask("get_many", keys)) if keys else {}
     present = {key: read_record(record)[0] for key, record in records.items()}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["LogLimit"]
+__all__ = ["LogLimit", "begin_anew", "warn"]
+
+logger = logging.getLogger("kt_cache.cache")
+
+_INTERVAL = 30.0  # seconds between lines of one kind
 
 
 class LogLimit:
@@ -43,3 +49,29 @@ class LogLimit:
         """Begin anew in a child process, whatever the parent's threads were about."""
         self._lock = threading.RLock()
         self._kinds.clear()
+
+
+_of_the_process = LogLimit(_INTERVAL)  # for all caches: Django makes one per thread and task
+
+
+def warn(kind: str, message: str, *args: object) -> None:
+    """Log a warning, unless there was one of its kind within the last 30 seconds.
+
+    :param kind: one of a few.
+    :param message: a format string; how many were held back is added to it.
+    :param args: for the format string.
+    """
+    held_back = _of_the_process.take(kind)
+    if held_back is None:
+        return
+    more = f"; {held_back} more since the last line like this" if held_back else ""
+    logger.warning("%s%s", message % args, more)
+
+
+def begin_anew() -> None:
+    """Forget which lines there were."""
+    _of_the_process.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=begin_anew)

@@ -47,8 +47,16 @@ class ObservedStore(StoreWrapper):
         inner = strict(store)
         super().__init__(inner)
         self._observer = observer
+        self._around = store
         self._ignores = store.ignores if isinstance(store, TolerantStore) else _never
         self.strict = self if inner is store else ObservedStore(inner, observer)
+
+    def raising(self, kind: type[Exception]) -> Store:
+        """Return the same store, with no error of a kind ignored."""
+        around = self._around
+        if not isinstance(around, TolerantStore):
+            return self
+        return ObservedStore(around.raising(kind), self._observer)
 
     def _run(self, operation: str, call: Callable[..., T], *args: Any) -> T:
         began = perf_counter()

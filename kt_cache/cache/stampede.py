@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
+from math import inf, isinf
 from typing import Any, NamedTuple
 
 from kt_cache.cache.base import MISSING, is_over
 from kt_cache.cache.claims import claim, give_up_anyway, new_token
 from kt_cache.cache.generations import those_that_count
-from kt_cache.cache.notes import NOTED, Notes, attach
+from kt_cache.cache.log_limit import warn
+from kt_cache.cache.notes import NOTED, Notes, attach, detach
+from kt_cache.cache.patience import PatientStore
 from kt_cache.cache.protection import Protection, growing_pauses, make_protection
-from kt_cache.cache.steps import Ask, Compute, Steps, Wait, arun, run
+from kt_cache.cache.steps import Ask, Compute, FunctionStopped, Steps, Wait, arun, run
+from kt_cache.cache.store import Store
 from kt_cache.cache.tags import TagMethods
-from kt_cache.errors import KTError
+from kt_cache.cache.wrapper import StoreWrapper
+from kt_cache.errors import ConfigError, KTError, PoolTimeout
 
 __all__ = ["StampedeMethods"]
 
@@ -26,7 +30,6 @@ _NO_NOTES = Notes()
 class Task:
     """One call of ``get_or_set``; see there."""
 
-    key: Any
     raw: bytes  # the stored key
     leader: bytes  # the key of the record that says who is making the value
     make: Any
@@ -53,6 +56,29 @@ class Entry(NamedTuple):
     payload: bytes | None
     value: Any
     notes: Notes
+
+
+class Made(NamedTuple):
+    """What a function returned.
+
+    :param payload: without notes.
+    :param noted: what is to be stored.
+    """
+
+    value: Any
+    payload: bytes
+    noted: bytes
+
+
+class _KeepOld(Exception):
+    """A function failed, and there is an old value.
+
+    :param cause: its error.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 _NOTHING = Entry(None, MISSING, _NO_NOTES)
@@ -95,12 +121,12 @@ class StampedeMethods(TagMethods):
         protection = make_protection(lock, stale, beta)
         raw = self.make_key(key, version)
         payload = self.store.get(raw)
-        entry = self._plain_entry(key, raw, payload)
+        entry = self._plain_entry(raw, payload)
         if entry is not None and entry.value is not MISSING:
             return entry.value
         leader = self._key_beside("leader", key, version)
-        task = Task(key, raw, leader, default, timeout, version, tags or (), protection)
-        return run(self.store, self._getting_or_setting(task, payload, entry))
+        task = Task(raw, leader, default, timeout, version, tags or (), protection)
+        return run(self._patient_store(task), self._getting_or_setting(task, payload, entry))
 
     async def aget_or_set(
         self,
@@ -118,12 +144,24 @@ class StampedeMethods(TagMethods):
         protection = make_protection(lock, stale, beta)
         raw = self.make_key(key, version)
         payload = await self.store.aget(raw)
-        entry = self._plain_entry(key, raw, payload)
+        entry = self._plain_entry(raw, payload)
         if entry is not None and entry.value is not MISSING:
             return entry.value
         leader = self._key_beside("leader", key, version)
-        task = Task(key, raw, leader, default, timeout, version, tags or (), protection)
-        return await arun(self.store, self._getting_or_setting(task, payload, entry))
+        task = Task(raw, leader, default, timeout, version, tags or (), protection)
+        return await arun(self._patient_store(task), self._getting_or_setting(task, payload, entry))
+
+    def _patient_store(self, task: Task) -> Store:
+        """Return the store with which many callers of one protected value take turns."""
+        store = self.store
+        if (
+            task.protection is None
+            or not self._ignores_errors
+            or not isinstance(store, StoreWrapper)
+        ):
+            return store
+        # A claim that finds no connection is nothing to wait for if there is an old value.
+        return PatientStore(store, task.protection.patience, ("add", task.leader))
 
     # ------------------------------------------------------------ in steps
 
@@ -135,7 +173,7 @@ class StampedeMethods(TagMethods):
         :param entry: what the payload means, if that is known already.
         """
         if entry is None:
-            entry = yield from self._entry(task.key, task.raw, payload)
+            entry = yield from self._entry(task.raw, payload)
         if not self._must_make(entry, task.protection):
             return entry.value
         if task.protection is None:
@@ -144,7 +182,8 @@ class StampedeMethods(TagMethods):
 
     def _making_if_missing(self, task: Task, entry: Entry) -> Steps[Any]:
         """Make a value, store it unless somebody else was faster, and return what counts."""
-        value, payload = yield from self._making(task)
+        made = yield from self._making(task, _NOTHING)
+        value, payload = made.value, made.noted
         if is_over(task.timeout):
             return value
         store = Ask("add", task.raw, payload, task.ttl)
@@ -152,12 +191,12 @@ class StampedeMethods(TagMethods):
             store = Ask("swap", task.raw, entry.payload, payload, task.ttl)
         try:
             if (yield store):
-                return value
+                return self._as_stored(task, made)
         except KTError as error:
             if not self._ignores(error):
                 raise
             return value
-        other = yield from self._entry(task.key, task.raw, (yield Ask("get", task.raw)))
+        other = yield from self._entry(task.raw, (yield Ask("get", task.raw)))
         return value if other.value is MISSING else other.value
 
     def _taking_turns(self, task: Task, protection: Protection, entry: Entry) -> Steps[Any]:
@@ -171,21 +210,25 @@ class StampedeMethods(TagMethods):
             except KTError as error:
                 if not self._ignores(error):
                     raise
-                break
+                if entry.value is not MISSING:
+                    return entry.value
+                if not isinstance(error, PoolTimeout):
+                    break
+                leads = False
             if leads:
                 return (yield from self._leading(task, entry, token))
             if entry.value is MISSING:
                 entry = yield from self._watching(task, deadline, pauses)
             if entry.value is not MISSING:
                 return entry.value
-        return (yield from self._making_and_storing(task))
+        return (yield from self._making_and_storing(task, entry))
 
     def _leading(self, task: Task, before: Entry, token: bytes) -> Steps[Any]:
         """Make a value, unless somebody else did since the caller looked."""
         try:
-            entry = yield from self._entry(task.key, task.raw, (yield Ask("get", task.raw)))
+            entry = yield from self._entry(task.raw, (yield Ask("get", task.raw)))
             if entry.value is MISSING or entry.payload == before.payload:
-                value = yield from self._making_and_storing(task)
+                value = yield from self._making_and_storing(task, entry)
             else:
                 value = entry.value
         except GeneratorExit:
@@ -201,33 +244,77 @@ class StampedeMethods(TagMethods):
         while True:
             yield Wait(max(0.0, min(next(pauses), deadline - time.monotonic())))
             found = yield Ask("get_many", [task.raw, task.leader])
-            entry = yield from self._entry(task.key, task.raw, found.get(task.raw))
+            entry = yield from self._entry(task.raw, found.get(task.raw))
             over = time.monotonic() >= deadline
             if entry.value is not MISSING or task.leader not in found or over:
                 return entry
 
-    def _making_and_storing(self, task: Task) -> Steps[Any]:
-        value, payload = yield from self._making(task)
-        if not is_over(task.timeout):
-            yield Ask("set", task.raw, payload, task.ttl)
-        return value
+    def _making_and_storing(self, task: Task, old: Entry) -> Steps[Any]:
+        try:
+            made = yield from self._making(task, old)
+        except _KeepOld as failed:
+            error = failed.cause
+        else:
+            return (yield from self._storing(task, made))
+        return (yield from self._keeping(task, old, error))
 
-    def _making(self, task: Task) -> Steps[tuple[Any, bytes]]:
-        """Return a new value, and the payload to store."""
+    def _storing(self, task: Task, made: Made) -> Steps[Any]:
+        if is_over(task.timeout) or (yield Ask("set", task.raw, made.noted, task.ttl)) is False:
+            return made.value  # it is not stored
+        return self._as_stored(task, made)
+
+    def _keeping(self, task: Task, old: Entry, error: Exception) -> Steps[Any]:
+        """Let a value count as fresh until it is time to try again, as making it anew failed."""
+        found = yield Ask("get_with_ttl", task.raw)
+        payload, left = found or (None, 0.0)
+        entry = yield from self._entry(task.raw, payload)
+        if payload is None or entry.value is MISSING:  # deleted in the meantime
+            raise error
+        if payload != old.payload or task.protection is None:
+            return entry.value
+        text = "making a value anew failed: %s; the old one is kept in use for now"
+        cause = error.cause if isinstance(error, FunctionStopped) else error
+        warn("kept", text, type(cause).__name__)
+        plain, notes = detach(payload)
+        fresh = replace(notes, fresh_until=self._clock() + task.protection.turn)
+        ttl = None if isinf(left) else left
+        try:
+            yield Ask("swap", task.raw, payload, attach(plain, fresh), ttl)
+        except KTError as second:
+            if not self._ignores(second):
+                raise
+        return old.value
+
+    def _as_stored(self, task: Task, made: Made) -> Any:
+        """Return a value as all others will get it, and as one that is nobody else's."""
+        return self._decode(task.raw, made.payload, made.value)
+
+    def _making(self, task: Task, old: Entry) -> Steps[Made]:
+        """Call the function.
+
+        :param old: what is stored, and is returned should the function fail.
+        """
         # Before the function: what it reads may change, and a tag be deleted, while it runs.
         tags = yield from self._generations(task.tags, task.ttl, task.version)
         began = time.monotonic()
-        value = (yield Compute(task.make)) if callable(task.make) else task.make
+        try:
+            value = (yield Compute(task.make)) if callable(task.make) else task.make
+        except ConfigError:
+            raise
+        except Exception as error:
+            if old.value is MISSING:
+                raise
+            raise _KeepOld(error) from error
         seconds = time.monotonic() - began
-        payload = self.codec.encode(value, task.raw)
+        payload = noted = self.codec.encode(value, task.raw)
         fresh_until = inf
         if task.timeout is not None and task.protection is not None and task.protection.needs_notes:
             fresh_until = self._clock() + task.timeout
         if tags or fresh_until != inf:
-            payload = attach(payload, Notes(fresh_until, seconds, tags))
-        return value, payload
+            noted = attach(payload, Notes(fresh_until, seconds, tags))
+        return Made(value, payload, noted)
 
-    def _plain_entry(self, key: Any, raw: bytes, payload: bytes | None) -> Entry | None:
+    def _plain_entry(self, raw: bytes, payload: bytes | None) -> Entry | None:
         """Return what a stored payload without notes means; ``None`` if it has notes.
 
         Without notes a value is never to be made anew, so it is the answer.
@@ -236,20 +323,20 @@ class StampedeMethods(TagMethods):
             return _NOTHING
         if payload[:1] == NOTED:
             return None
-        return Entry(payload, self._decode(key, raw, payload, MISSING), _NO_NOTES)
+        return Entry(payload, self._decode(raw, payload, MISSING), _NO_NOTES)
 
-    def _entry(self, key: Any, raw: bytes, payload: bytes | None) -> Steps[Entry]:
+    def _entry(self, raw: bytes, payload: bytes | None) -> Steps[Entry]:
         """Return what a stored payload means."""
         if payload is None:
             return _NOTHING
-        entry = self._plain_entry(key, raw, payload)
+        entry = self._plain_entry(raw, payload)
         if entry is not None:
             return entry
         found = (yield from those_that_count({raw: payload})).get(raw)
         if found is None:
             return Entry(payload, MISSING, _NO_NOTES)
         plain, notes = found
-        return Entry(payload, self._decode(key, raw, plain, MISSING), notes)
+        return Entry(payload, self._decode(raw, plain, MISSING), notes)
 
     def _must_make(self, entry: Entry, protection: Protection | None) -> bool:
         if entry.value is MISSING:

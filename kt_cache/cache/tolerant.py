@@ -58,7 +58,16 @@ class TolerantStore(StoreWrapper):
         self._guard = guard
         self._breaker = guard.breaker
         self._neutral = NEUTRAL if ignore else {}
+        self._raised: tuple[type[Exception], ...] = ()
         self.strict = TolerantStore(store, guard, ignore=False) if ignore else self
+
+    def raising(self, kind: type[Exception]) -> Store:
+        """Return the same store, with no error of a kind ignored."""
+        if not self._neutral:
+            return self
+        store = TolerantStore(self._store, self._guard, ignore=True)
+        store._raised = (kind,)
+        return store
 
     def _run(self, operation: str, call: Callable[..., T], *args: Any) -> T:
         breaker = self._breaker
@@ -100,6 +109,8 @@ class TolerantStore(StoreWrapper):
         :param operation: name of the store's method.
         """
         if operation not in self._neutral or not no_answer(error):
+            return False
+        if isinstance(error, self._raised):
             return False
         self._guard.ignored(operation, error)
         return True

@@ -24,6 +24,10 @@ class StoreWrapper:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def raising(self, kind: type[Exception]) -> Store:  # noqa: ARG002 - it ignores none
+        """Return the same store, with no error of a kind ignored."""
+        return self.strict
+
     def _run(self, operation: str, call: Callable[..., T], *args: Any) -> T:
         """Carry out a call.
 

@@ -220,13 +220,14 @@ class TestUnreadableRecords:
         ids=["get", "get_many", "has"],
     )
     def test_miss_and_one_line(self, unreadable, read, miss, caplog):
-        """A value of another format is a miss and exactly one log line, without the value."""
+        """A value of another format is a miss and one log line, with neither value nor key."""
         with caplog.at_level(logging.DEBUG):
-            assert read(unreadable) == miss
+            for _ in range(100):
+                assert read(unreadable) == miss
         (record,) = caplog.records
         assert (record.name, record.levelno) == ("kt_cache.cache", logging.WARNING)
         text = logging.Formatter().format(record)
-        assert "'k'" in text
+        assert "'k'" not in text
         assert "format that is not configured" in text
         assert "4111" not in text
 

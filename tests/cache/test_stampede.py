@@ -12,6 +12,7 @@ import pytest
 
 from kt_cache.cache import Cache, Codec, open_store
 from kt_cache.errors import ConfigError, EncodeError, TransportError
+from kt_cache.transport import get_pool
 from tests.support.failing import dead_port, own
 from tests.support.threads import run_threads
 
@@ -26,6 +27,17 @@ PROTECTED = {
 }
 each_protection = pytest.mark.parametrize("options", PROTECTED.values(), ids=list(PROTECTED))
 each_way = pytest.mark.parametrize("options", [{}, *PROTECTED.values()], ids=["plain", *PROTECTED])
+
+
+def blocking(cache, *args, **options):
+    return cache.get_or_set(*args, **options)
+
+
+def on_a_loop(cache, *args, **options):
+    return asyncio.run(cache.aget_or_set(*args, **options))
+
+
+each_asking = pytest.mark.parametrize("asking", [blocking, on_a_loop])
 
 
 class Counted:
@@ -134,6 +146,28 @@ class TestValues:
             cache.get_or_set("k", "value", 60, **options)
 
 
+class TestWhatIsGiven:
+    @each_way
+    @each_asking
+    @pytest.mark.parametrize("codec", [Codec("json"), Codec(), Codec("msgpack")])
+    def test_the_same_for_all(self, store, options, asking, codec):
+        """The one who makes a value gets what all the others get, and nobody shares an object."""
+        cache = Cache(store, codec)
+        made = {"tuple": (1, 2), "list": [3]}
+        first = asking(cache, "k", lambda: made, 60, **options)
+        made["list"].append("changed")
+        second = asking(cache, "k", "other", 60, **options)
+        assert first == second == cache.get("k")
+        assert type(first["tuple"]) is type(second["tuple"])
+        assert first["list"] == [3]
+
+    @each_way
+    def test_not_stored(self, cache, options):
+        """Of what is not stored it is the function's own."""
+        made = {"tuple": (1, 2)}
+        assert cache.get_or_set("k", lambda: made, 0, **options) is made
+
+
 class TestStampede:
     @each_protection
     def test_fifty_threads(self, cache, options):
@@ -157,6 +191,52 @@ class TestStampede:
             return await asyncio.gather(*calling)
 
         assert (set(asyncio.run(main())), len(calls)) == ({"made"}, 1)
+
+    @each_protection
+    def test_few_connections(self, any_server, kt, options):
+        """Where errors are ignored, who finds all connections in use waits for one."""
+        place = f"{any_server.host}:{any_server.port}"
+        cache = Cache(
+            open_store(place, own(ignore_errors=True, max_size=2, max_waiting=1)), Codec()
+        )
+        function = Counted(seconds=0.2)
+        results = run_threads(40, lambda _: cache.get_or_set("k", function, 60, **options))
+        assert (set(results), function.calls) == ({"made"}, 1)
+
+    @each_protection
+    def test_few_connections_for_tasks(self, any_server, kt, options):
+        """So does a task."""
+        place = f"{any_server.host}:{any_server.port}"
+        calls = []
+
+        async def function():
+            calls.append(1)
+            await asyncio.sleep(0.2)
+            return "made"
+
+        async def main():
+            few = own(ignore_errors=True, max_size=1, max_waiting=1)
+            cache = Cache(open_store(place, few), Codec())
+            calling = (cache.aget_or_set("k", function, 60, **options) for _ in range(40))
+            return await asyncio.gather(*calling)
+
+        assert (set(asyncio.run(main())), len(calls)) == ({"made"}, 1)
+
+    def test_no_connection_at_all(self, included_server):
+        """That waiting has an end, too: the value is made, and not stored."""
+        place = f"{included_server.host}:{included_server.port}"
+        few = own(ignore_errors=True, max_size=1, max_waiting=1, call_timeout=0.05)
+        store = open_store(place, few)
+        pool = get_pool(store.config)
+        connection = pool.acquire(time.monotonic() + 10, time.monotonic())
+        try:
+            cache, function = Cache(store, Codec()), Counted()
+            began = time.monotonic()
+            assert cache.get_or_set("k", function, 60, lock=0.1) == "made"
+            assert function.calls == 1
+            assert time.monotonic() - began < 15
+        finally:
+            pool.release(connection)
 
     def test_quick_functions(self, either_cache):
         """Also where the function is so quick that it is done before the others look."""
@@ -331,14 +411,88 @@ class TestStale:
         clock.now += 6
         assert cache.get("k") is None
 
-    def test_failing_function(self, stopped, clock):
-        """If making it anew fails the caller hears of it, and the old value stays."""
+    @each_asking
+    def test_failing_function(self, stopped, clock, caplog, asking):
+        """If making it anew fails all get the old value, and nobody tries again for a while."""
+        calls = []
+
+        def function():
+            calls.append(1)
+            raise ZeroDivisionError("secret")
+
+        def ask(make, **options):
+            return asking(stopped, "k", make, 3600, stale=3600, tags=["t"], **options)
+
+        assert ask("old") == "old"
+        clock.now += 3601
+        assert [ask(function) for _ in range(5)] == ["old"] * 5
+        assert len(calls) == 1
+        (record,) = caplog.records
+        assert "ZeroDivisionError" in record.getMessage()
+        assert "secret" not in caplog.text
+        clock.now += 29
+        assert ask("new") == "old"
+        clock.now += 2
+        assert [ask(function, lock=5) for _ in range(5)] == ["old"] * 5
+        assert len(calls) == 2
+        assert 7100 < stopped.ttl("k") <= 7200  # of the time that it has nothing was changed
+        clock.now += 6
+        assert ask("new") == "new"
+        clock.now += 7200
+        stopped.delete("k")
+        with pytest.raises(ZeroDivisionError):
+            ask(function)
+
+    @each_asking
+    def test_failing_before_the_timeout(self, stopped, asking):
+        """So it is with what is made anew early."""
+        asking(stopped, "k", Counted("old", seconds=0.01), 60, beta=1.0)
+        calls = []
+
+        def function():
+            calls.append(1)
+            raise ZeroDivisionError
+
+        given = [asking(stopped, "k", function, 60, beta=1_000_000) for _ in range(5)]
+        assert given == ["old"] * 5
+        assert calls
+
+    @each_asking
+    def test_failing_and_gone(self, stopped, clock, asking):
+        """What was deleted while the function ran does not come back: its error counts."""
+        asking(stopped, "k", "old", 60, stale=60, tags=["t"])
+        clock.now += 61
+
+        def function():
+            stopped.delete_tag("t")
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            asking(stopped, "k", function, 60, stale=60, tags=["t"])
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+    def test_interrupted_function(self, stopped, clock, error):
+        """What is no failure but an end of the work is raised, and the next one may try."""
         stopped.get_or_set("k", "old", 60, stale=60)
         clock.now += 61
-        with pytest.raises(ZeroDivisionError):
-            stopped.get_or_set("k", lambda: 1 / 0, 60, stale=60)
-        assert stopped.get("k") == "old"
+
+        def function():
+            raise error
+
+        with pytest.raises(error):
+            stopped.get_or_set("k", function, 60, stale=60)
         assert stopped.get_or_set("k", "new", 60, stale=60) == "new"
+
+    def test_failing_configuration(self, stopped, clock):
+        """Nor is a coroutine function without an event loop a failure to put up with."""
+
+        async def function():
+            return "new"
+
+        stopped.get_or_set("k", "old", 60, stale=60)
+        clock.now += 61
+        with pytest.raises(ConfigError):
+            stopped.get_or_set("k", function, 60, stale=60)
 
     def test_on_event_loops(self, stopped, clock):
         """The same with tasks."""

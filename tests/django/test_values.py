@@ -9,6 +9,7 @@ import pytest
 from django.core.cache import caches
 
 from kt_cache.cache.envelope import unwrap
+from kt_cache.cache.log_limit import begin_anew
 from kt_cache.django.sessions import SessionStore
 from kt_cache.sessions import SessionStore as Records
 from tests.django.conftest import BACKEND
@@ -112,7 +113,9 @@ class TestTampering:
                 flipped[place] ^= 1 << bit
                 store(backend, "k", bytes(flipped))
                 assert backend.get("k", "miss") == "miss"
-        assert len(caplog.records) == 8 * (len(whole) - start)
+        lines = [line.getMessage() for line in caplog.records]
+        # A line for each of: a wrong signature, none, and what looks like notes beside a value.
+        assert len(set(lines)) == len(lines) == 3
         assert not any("user" in line.getMessage() for line in caplog.records)
 
     @pytest.mark.parametrize("read", ["get", "get_many", "has_key"])
@@ -125,6 +128,7 @@ class TestTampering:
             stored = cache.make_key(key, version)
             cache.client.set_bytes(stored, record(backend, "alice"))
             caplog.clear()
+            begin_anew()
             with caplog.at_level(logging.DEBUG, "kt_cache"):
                 if read == "get":
                     assert cache.get(key, version=version) is None
