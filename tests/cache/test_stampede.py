@@ -11,7 +11,10 @@ import time
 import pytest
 
 from kt_cache.cache import Cache, Codec, open_store
-from kt_cache.errors import ConfigError, EncodeError, TransportError
+from kt_cache.cache.guard import Guard
+from kt_cache.cache.tolerant import TolerantStore
+from kt_cache.cache.wrapper import StoreWrapper
+from kt_cache.errors import ConfigError, EncodeError, PoolTimeout, TransportError
 from kt_cache.transport import get_pool
 from tests.support.failing import dead_port, own
 from tests.support.threads import run_threads
@@ -52,6 +55,27 @@ class Counted:
         self.calls += 1
         time.sleep(self.seconds)
         return self.result
+
+
+class Busy(StoreWrapper):
+    """A store all of whose connections are in use, for the next calls of some methods."""
+
+    def __init__(self, store):
+        super().__init__(store)
+        self.times = {}
+
+    def _check(self, operation):
+        if self.times.get(operation):
+            self.times[operation] -= 1
+            raise PoolTimeout("all connections are in use")
+
+    def _run(self, operation, call, *args):
+        self._check(operation)
+        return call(*args)
+
+    async def _arun(self, operation, call, *args):
+        self._check(operation)
+        return await call(*args)
 
 
 @pytest.fixture
@@ -222,6 +246,37 @@ class TestStampede:
 
         assert (set(asyncio.run(main())), len(calls)) == ({"made"}, 1)
 
+    @each_asking
+    def test_a_busy_moment(self, store, asking):
+        """A value is found, and stored, although there was no connection for it at first."""
+        busy = Busy(store)
+        cache = Cache(TolerantStore(busy, Guard("server:1", 0, 5), ignore=True), Codec())
+        cache.set("there", "theirs", 60)
+        function = Counted()
+        busy.times = {"get": 3}
+        assert asking(cache, "there", function, 60, lock=True) == "theirs"
+        assert function.calls == 0
+        busy.times = {"add": 2, "set": 2, "swap": 2}
+        assert asking(cache, "new", function, 60, lock=True) == "made"
+        assert asking(cache, "new", function, 60, lock=True) == "made"
+        assert function.calls == 1
+        assert not store.keys(b"kt-leader-")
+        assert not any(busy.times.values())
+
+    @each_asking
+    def test_a_busy_moment_with_an_old_value(self, store, clock, asking):
+        """Nobody waits for a connection who can have the old value."""
+        busy = Busy(store)
+        tolerant = TolerantStore(busy, Guard("server:1", 0, 5), ignore=True)
+        cache = Cache(tolerant, Codec(), clock=clock)
+        asking(cache, "k", "old", 60, stale=60)
+        clock.now += 61
+        function = Counted()
+        busy.times = {"add": 1}
+        assert asking(cache, "k", function, 60, stale=60) == "old"
+        assert function.calls == 0
+        assert asking(cache, "k", function, 60, stale=60) == "made"
+
     def test_no_connection_at_all(self, included_server):
         """That waiting has an end, too: the value is made, and not stored."""
         place = f"{included_server.host}:{included_server.port}"
@@ -311,6 +366,9 @@ class TestStampede:
 PROGRAM = """
 import sys, time
 from kt_cache.cache import Cache, Codec, open_store
+from kt_cache.cache.guard import Guard
+from kt_cache.cache.tolerant import TolerantStore
+from kt_cache.cache.wrapper import StoreWrapper
 
 cache = Cache(open_store(sys.argv[1]), Codec())
 
