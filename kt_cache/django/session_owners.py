@@ -27,8 +27,8 @@ _REALM = "django"
 class OwnedSession(SessionBase):
     """Keeps the index right; stands before the class that stores sessions.
 
-    Requests that neither log in nor out cost nothing. A login takes five round trips more, a logout
-    three.
+    Requests that neither log in nor out cost nothing. A login takes three round trips more, a
+    logout two or three.
     """
 
     _records: Records

@@ -1,4 +1,4 @@
-"""``flask kt sessions``: list a user's sessions, or end them."""
+"""``flask kt sessions``: list a user's sessions, end them, or forget those that are over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 
 from kt_cache.errors import KTError
 from kt_cache.flask.user_sessions import users_of_app
-from kt_cache.sessions.user_table import lines_of
+from kt_cache.sessions.user_table import ended, lines_of, swept
 
 __all__ = ["add_commands"]
 
@@ -73,7 +73,14 @@ def kill_sessions(user: str, spared: tuple[str, ...], only: str | None) -> None:
             killed = users.kill_sessions(user, except_handles=spared)
         else:
             killed = int(users.kill_session(user, only))
-    click.echo(f"Ended {killed} session{'' if killed == 1 else 's'} of {user}.")
+    click.echo(ended(killed, user))
+
+
+@_sessions.command("sweep")
+def sweep_sessions() -> None:
+    """Forget sessions that are over, of all users."""
+    with _said_in_a_line():
+        click.echo(swept(users_of_app().sweep()))
 
 
 @contextmanager

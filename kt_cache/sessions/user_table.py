@@ -1,4 +1,4 @@
-"""A user's sessions as a table, for terminals."""
+"""A user's sessions in words, for terminals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 
 from kt_cache.sessions.user_index import UserSession
 
-__all__ = ["lines_of"]
+__all__ = ["ended", "lines_of", "swept"]
 
 
 def lines_of(sessions: Sequence[UserSession], zone: tzinfo | None = None) -> list[str]:
@@ -36,3 +36,17 @@ def lines_of(sessions: Sequence[UserSession], zone: tzinfo | None = None) -> lis
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in zip(*columns, strict=True)
     ]
+
+
+def ended(count: int, name: str) -> str:
+    """Say how many sessions of somebody were ended."""
+    return f"Ended {_sessions(count)} of {name}."
+
+
+def swept(count: int) -> str:
+    """Say how many sessions were taken out of lists."""
+    return f"Forgot {_sessions(count)} that {'was' if count == 1 else 'were'} over."
+
+
+def _sessions(count: int) -> str:
+    return "1 session" if count == 1 else f"{count} sessions"

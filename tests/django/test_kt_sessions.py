@@ -125,6 +125,13 @@ def test_deleted_user(ada):
     assert command("kill", user_id, "--pk") == f"Ended 1 session of {user_id}.\n"
 
 
+def test_sweep(ada):
+    """Sweeping needs no user, and leaves sessions that are live."""
+    log_in(ada)
+    assert command("sweep") == "Forgot 0 sessions that were over.\n"
+    assert len(sessions_of(ada)) == 1
+
+
 def test_what_cannot_be_typed():
     """Without an action, with another one, and with both options there is a message."""
     for arguments in ([], ["look"], ["kill"], ["kill", "ada", "--only", "1", "--except", "2"]):

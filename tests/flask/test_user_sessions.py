@@ -297,6 +297,12 @@ class TestCommands:
         assert "ada has no session 0123; nothing was ended" in done.output
         assert len(listed(app)) == 1
 
+    def test_sweep(self, app, flask):
+        """Sweeping leaves sessions that are live."""
+        visitor_of(app)
+        assert flask("sweep").output == "Forgot 0 sessions that were over.\n"
+        assert len(listed(app)) == 1
+
     def test_mistakes(self, flask):
         """What cannot be understood ends with status 2 and a message."""
         assert flask("kill", "ada", "--only", "1", "--except", "2").exit_code == 2

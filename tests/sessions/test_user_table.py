@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from kt_cache.sessions import UserSession
-from kt_cache.sessions.user_table import lines_of
+from kt_cache.sessions.user_table import ended, lines_of, swept
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 ZONE = timezone(timedelta(hours=2), "there")
@@ -22,6 +22,14 @@ def test_columns():
         "0123456789abcdef  2026-01-02 05:04:05 there  2026-01-03 05:04:05 there  Browser",
         "fedcba9876543210  2026-01-02 05:04:05 there  2026-01-02 05:04:05 there",
     ]
+
+
+def test_counts():
+    """One session is one, all other numbers are several."""
+    assert ended(1, "ada") == "Ended 1 session of ada."
+    assert ended(0, "ada") == "Ended 0 sessions of ada."
+    assert swept(1) == "Forgot 1 session that was over."
+    assert swept(2) == "Forgot 2 sessions that were over."
 
 
 def test_zone_of_this_machine():

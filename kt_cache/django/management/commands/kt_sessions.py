@@ -1,4 +1,4 @@
-"""``manage.py kt_sessions``: list a user's sessions, or end them."""
+"""``manage.py kt_sessions``: list a user's sessions, end them, or forget those that are over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from kt_cache.django.user_sessions import site_users, user_id_of
 from kt_cache.errors import KTError
-from kt_cache.sessions.user_table import lines_of
+from kt_cache.sessions.user_table import ended, lines_of, swept
 
 __all__ = ["Command"]
 
@@ -24,10 +24,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe what can be typed."""
         actions = parser.add_subparsers(
-            title="actions", dest="action", metavar="{list,kill}", required=True
+            title="actions", dest="action", metavar="{list,kill,sweep}", required=True
         )
         listing = actions.add_parser("list", help="show when each session began and was last seen")
         killing = actions.add_parser("kill", help="end all sessions of a user, or some")
+        actions.add_parser("sweep", help="forget sessions that are over, of all users")
         for action in (listing, killing):
             action.add_argument("user", help="a username; or the primary key, if there is no such")
             action.add_argument(
@@ -46,19 +47,24 @@ class Command(BaseCommand):
         )
         which.add_argument("--only", metavar="SESSION", help="end this session and no other")
 
-    def handle(self, *_args: Any, action: str, user: str, pk: bool, **options: Any) -> None:
+    def handle(self, *_args: Any, action: str, **options: Any) -> None:
         """Do it.
 
         :raises CommandError: if there is no such user or session, or the server fails.
         """
-        user_id = user if pk else self._id_of(user)
         try:
-            if action == "list":
-                self._list(user, user_id)
+            if action == "sweep":
+                self._sweep()
+            elif action == "list":
+                self._list(options["user"], self._id_of(**options))
             else:
-                self._kill(user, user_id, options["spared"], options["only"])
+                user_id = self._id_of(**options)
+                self._kill(options["user"], user_id, options["spared"], options["only"])
         except (KTError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
+
+    def _sweep(self) -> None:
+        self.stdout.write(swept(site_users().sweep()))
 
     def _list(self, name: str, user_id: str) -> None:
         sessions = site_users().sessions_of(user_id)
@@ -81,16 +87,18 @@ class Command(BaseCommand):
             killed = users.kill_sessions(user_id, except_handles=spared)
         else:
             killed = int(users.kill_session(user_id, only))
-        self.stdout.write(f"Ended {killed} session{'' if killed == 1 else 's'} of {name}.")
+        self.stdout.write(ended(killed, name))
 
-    def _id_of(self, name: str) -> str:
+    def _id_of(self, user: str, pk: bool, **_: Any) -> str:
+        if pk:
+            return user
         model: Any = get_user_model()
         for field in (model.USERNAME_FIELD, "pk"):
             try:
-                user = model._default_manager.get(**{field: name})  # noqa: SLF001 - documented
+                found = model._default_manager.get(**{field: user})  # noqa: SLF001 - documented
             except (ObjectDoesNotExist, ValueError, ValidationError):
                 continue
-            return user_id_of(user) or ""
+            return user_id_of(found) or ""
         raise CommandError(
-            f"there is no user {name!r}; if the account is deleted, give its primary key and --pk"
+            f"there is no user {user!r}; if the account is deleted, give its primary key and --pk"
         )
