@@ -26,6 +26,8 @@ CACHES = {
     },
 }
 SESSION_ENGINE = "kt_cache.django.sessions"
+# So that users recognize their sessions in the list of them.
+KT_SESSIONS = {"note_visitors": ["agent"]}
 
 # The rest is what any small site has.
 

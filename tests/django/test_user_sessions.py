@@ -282,6 +282,26 @@ class TestSession:
         session.save()
         assert len(recorded_site.requests) == before + 2
 
+    def test_logins_and_logouts(self, ada, recorded_site):
+        """A login takes three round trips more than its session, a logout two or three."""
+
+        def trips(call):
+            before = recorded_site.trips
+            call()
+            return recorded_site.trips - before
+
+        one, two = SessionStore(), SessionStore()
+        for session in (one, two):
+            session[SESSION_KEY] = str(ada.pk)
+            assert trips(session.save) == 1 + 3
+        assert trips(lambda: sessions_of(ada)) == 2
+        assert trips(one.flush) == 1 + 2
+        assert trips(two.flush) == 1 + 3
+        three = SessionStore()
+        three[SESSION_KEY] = str(ada.pk)
+        three.save()
+        assert trips(lambda: kill_sessions(ada)) == 5
+
     def test_no_user_no_index(self):
         """Sessions of visitors are in no index."""
         session = SessionStore()

@@ -26,6 +26,7 @@ DEMO_SECONDS = 120
 ROWS = [
     "Django: log in",
     "Django: session",
+    "Django: other sessions",
     "Django: slow report (cache_page)",
     "Django: template fragment ({% cache %})",
     "Django: hit counter (add, incr)",

@@ -26,6 +26,7 @@ def site(settings, included_server):
         }
     }
     settings.SESSION_ENGINE = "kt_cache.django.sessions"
+    settings.KT_SESSIONS = {"note_visitors": ["agent"]}
     settings.ROOT_URLCONF = "testproject.django_site.urls"
     settings.LOGIN_URL = "login"
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "testproject.django_site"]
@@ -86,6 +87,17 @@ def test_the_others_are_ended(demo):
     assert [is_logged_in(browser) for browser in (one, two, three)] == [True, False, False]
     assert len(rows(one)) == 1
     assert "End all others" not in one.get(PAGE).content.decode()
+
+
+def test_browsers_are_shown(demo):
+    """Users recognize their sessions by the browser; what it says is text and nothing else."""
+    browser = Client(headers={"user-agent": "<b>Lynx</b>"})
+    browser.get("/login/")
+    demo.set_password("demo")
+    demo.save()
+    browser.post("/login/", {"username": "demo", "password": "demo"})
+    (row,) = rows(browser)
+    assert "&lt;b&gt;Lynx&lt;/b&gt;" in row
 
 
 def test_one_is_ended(demo):
