@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from kt_cache.cache import Cache, Codec
+from kt_cache.cache.wrapper import StoreWrapper
 from kt_cache.errors import ConfigError
 from kt_cache.sessions import SessionStore
 from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
@@ -159,6 +160,66 @@ def test_own_key_function_without_its_reverse(way, store):
         with pytest.raises(ConfigError, match="give its reverse too"):
             call()
     assert cache.get("k") == "v"
+
+
+def test_own_keys_beside_locks_and_tags(way, store):
+    """Where any text may be a key, records of locks, tags and sessions are still none."""
+    own = {"key_function": lambda key, *_: str(key), "reverse_key": str}
+    plain = Cache(store, Codec(), **own)
+    cache = way(plain)
+    held = plain.lock("l", 60)
+    held.acquire()
+    plain.set("k", "v", 60, tags=["t"])
+    SessionStore(store, Codec("json")).create("id", {}, 60)
+    assert cache.keys() == list(cache.iter_keys()) == ["k"]
+    assert cache.keys("kt-*") == []
+    assert cache.delete_pattern("kt-*") == 0
+    assert cache.delete_pattern("*") == 1
+    assert held.owned()
+    assert store.keys(b"kt-tag-")
+    assert SessionStore(store, Codec("json")).exists("id")
+
+
+class Paged(StoreWrapper):
+    """A store that lists in order, counts the parts, and lists records that are not there, too."""
+
+    def __init__(self, store, ghosts=()):
+        super().__init__(store)
+        self.strict = self
+        self.parts = 0
+        self._ghosts = ghosts
+
+    def _run(self, operation, call, *args):
+        return self._part(*args) if operation == "page" else call(*args)
+
+    async def _arun(self, operation, call, *args):
+        return self._part(*args) if operation == "page" else await call(*args)
+
+    def _part(self, prefix, after, size):
+        self.parts += 1
+        assert self.parts < 100, "it does not come to an end"
+        keys = sorted([*self._store.keys(prefix), *self._ghosts])
+        part = [key for key in keys if after is None or key > after][:size]
+        return part, part[-1] if part and part[-1] != keys[-1] else None
+
+
+class TestParts:
+    def test_each_is_listed_once(self, way, store):
+        """Where something stays in a part, removing goes on behind it instead of at the front."""
+        paged = Paged(store)
+        cache = way(Cache(paged, Codec()))
+        cache.set_many(dict.fromkeys([f"{number:03}" for number in range(100)], "v"), 60)
+        assert cache.delete_pattern("*7", itersize=10) == 10
+        assert paged.parts == 10
+
+    def test_records_that_are_gone(self, way, store):
+        """Nor does it list for ever what is over and cannot be removed any more."""
+        ghosts = [f":1:{number:03}".encode() for number in range(50)]
+        paged = Paged(store, ghosts)
+        cache = way(Cache(paged, Codec()))
+        cache.set_many({"a": 1, "b": 2}, 60)
+        assert cache.delete_pattern("*", itersize=10) == 2
+        assert cache.keys() == []
 
 
 def test_past_their_time(way, stopped_cache, clock):

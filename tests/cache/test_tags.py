@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from math import inf
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kt_cache.cache import Cache, Codec
+from kt_cache.cache.wrapper import StoreWrapper
 from kt_cache.errors import ConfigError, DecodeError
 
 DAY = 86_400
@@ -185,17 +188,24 @@ class TestTags:
 
 
 class TestTime:
-    def test_tags_outlive_values(self, stopped_store, clock):
-        """As long as a value has time left its tags have, whatever else was stored with them."""
-        cache = Cache(stopped_store, Codec(), clock=clock)
-        cache.set("short", 1, 60, tags=["t"])
-        cache.set("long", 2, 10 * DAY, tags=["t"])
-        cache.set("short", 3, 60, tags=["t"])
-        clock.now += 10 * DAY - 1
-        assert cache.get("long") == 2
-        cache.set("ever", 4, None, tags=["t"])
-        clock.now += 1_000 * DAY
-        assert cache.get("ever") == 4
+    def test_tags_outlive_values(self, either_cache, store):
+        """A tag is kept for as long as any value that has it, whatever is stored later."""
+
+        def kept():
+            (record,) = store.keys(b"kt-tag-")
+            return store.get_with_ttl(record)[1]
+
+        for timeout, least in [
+            (60, DAY),
+            (10 * DAY, 10 * DAY),
+            (60, 10 * DAY),
+            (30 * DAY, 30 * DAY),
+            (None, inf),
+            (60, inf),
+        ]:
+            either_cache.set(f"for {timeout}", 1, timeout, tags=["t"])
+            assert kept() >= least - 60
+        assert either_cache.get("for None") == 1
 
     def test_renewing_deletes_nothing(self, stopped_store, clock):
         """A tag that is kept longer for a new value stays the same for the older ones."""
@@ -229,6 +239,45 @@ class TestTime:
         assert either_cache.touch("k", 60)
         time.sleep(0.35)
         assert either_cache.get("k") == 1
+
+
+class Interrupted(StoreWrapper):
+    """A store in which somebody else does something just before a call of some kind, once."""
+
+    def __init__(self, store):
+        super().__init__(store)
+        self.strict = self
+        self.before = {}
+
+    def _run(self, operation, call, *args):
+        self.before.pop(operation, list)()
+        return call(*args)
+
+    async def _arun(self, operation, call, *args):
+        self.before.pop(operation, list)()
+        return await call(*args)
+
+
+class TestRaces:
+    @pytest.mark.parametrize("way", ["blocking", "asyncio"])
+    def test_somebody_else_was_faster(self, cache, store, way):
+        """Whoever makes or renews a tag at the same moment as another one has the same tag."""
+        interrupted = Interrupted(store)
+        mine = Cache(interrupted, Codec())
+
+        def set_mine(value, timeout):
+            if way == "blocking":
+                return mine.set("mine", value, timeout, tags=["t"])
+            return asyncio.run(mine.aset("mine", value, timeout, tags=["t"]))
+
+        interrupted.before["add"] = lambda: cache.set("theirs", 1, 60, tags=["t"])
+        assert set_mine(2, 60)
+        assert not interrupted.before
+        assert cache.get_many(["mine", "theirs"]) == {"mine": 2, "theirs": 1}
+        interrupted.before["swap"] = lambda: cache.delete_tag("t")
+        assert set_mine(3, 30 * DAY)
+        assert not interrupted.before
+        assert cache.get_many(["mine", "theirs"]) == {"mine": 3}
 
 
 class TestTrips:
