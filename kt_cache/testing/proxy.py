@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -186,6 +187,10 @@ class FaultProxy:
         return fault
 
     async def _serve(self, client_in: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):  # asyncio would report it as an error when we stop
+            await self._pass_on(client_in, client)
+
+    async def _pass_on(self, client_in: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             server_in, server = await asyncio.open_connection(*self.target)

@@ -62,6 +62,7 @@ class Busy(StoreWrapper):
 
     def __init__(self, store):
         super().__init__(store)
+        self.strict = self
         self.times = {}
 
     def _check(self, operation):
@@ -262,6 +263,17 @@ class TestStampede:
         assert function.calls == 1
         assert not store.keys(b"kt-leader-")
         assert not any(busy.times.values())
+
+    def test_claims_that_stay(self, store, caplog):
+        """Claims that could not be given up cost the log one line, without their keys."""
+        busy = Busy(store)
+        cache = Cache(busy, Codec())
+        busy.times = {"swap": 5}
+        for number in range(5):
+            assert cache.get_or_set(f"secret-{number}", "made", 60, lock=True) == "made"
+        (record,) = caplog.records
+        assert "a claim stays until its time is over: PoolTimeout" in record.getMessage()
+        assert "secret" not in caplog.text
 
     @each_asking
     def test_a_busy_moment_with_an_old_value(self, store, clock, asking):
