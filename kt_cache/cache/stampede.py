@@ -102,10 +102,13 @@ class StampedeMethods(TagMethods):
         """Return a value; if there is none, make it, store it and return it.
 
         With ``lock``, ``stale`` or ``beta`` one caller at a time calls the function, wherever they
-        are, and the others wait for the value. If it raises, the next one calls it at once; if the
+        are, and the others wait for the value. If it raises, the next one calls it at once, unless
+        there is an old value: all get that then, for the time of ``lock``. If the
         caller dies, when its time is over. Nobody waits longer than twice that time and 4 seconds;
         whoever has waited that long calls the function, too. While the server's failures are
         ignored and it fails, everybody calls it.
+
+        The value is what is stored, decoded anew, also for the caller who made it.
 
         :param default: the value, or a function that makes it; for the a-method also a coroutine
             function.
