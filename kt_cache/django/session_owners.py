@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest
 
@@ -77,7 +77,6 @@ class OwnedSession(SessionBase):
             self._noted,
             lambda: save(must_create),
             discard,
-            refusals=(CreateError, UpdateError),
             **self._visitor,
         )
         self._stored(now, stored, must_create)
@@ -100,7 +99,6 @@ class OwnedSession(SessionBase):
             self._noted,
             lambda: save(must_create),
             discard,
-            refusals=(CreateError, UpdateError),
             **self._visitor,
         )
         self._stored(now, stored, must_create)

@@ -75,9 +75,7 @@ class SessionOwners:
                 self._store.delete(now.session_id)
 
         try:
-            stored = self.users.store(
-                now, before, save_for_certain, discard, refusals=(_NotStored,), **_visitor()
-            )
+            stored = self.users.store(now, before, save_for_certain, discard, **_visitor())
         except _NotStored:
             return None
         return origins[0] if stored else None

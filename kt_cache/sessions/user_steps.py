@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
 
 from kt_cache.cache.base import USER_PREFIX
-from kt_cache.cache.protection import growing_pauses
 from kt_cache.cache.steps import Ask, Compute, Steps, Wait
-from kt_cache.errors import DecodeError, KTError
+from kt_cache.client.operation import Pause
+from kt_cache.errors import DecodeError, KTError, SessionUnavailable
 from kt_cache.sessions.options import ADDRESS, AGENT
+from kt_cache.sessions.outage import FAILURES
 from kt_cache.sessions.store import SessionStore
 from kt_cache.sessions.user_index import (
     Digest,
@@ -34,9 +34,10 @@ __all__ = ["MOST_SESSIONS", "UserSessionSteps"]
 MOST_SESSIONS = 1000
 """Sessions that a user can have at a time."""
 
-_TIDY_FROM = 50  # entries from which a login looks for those whose sessions are over
+_TIDY_EVERY = 50  # entries; a login that finds so many, or twice as many, looks for what is over
 _GRACE = 60.0  # seconds that a session may take from its entry in the index to its record
-_ATTEMPTS = 50
+_ATTEMPTS = 200
+_UNSURE = (*FAILURES, SessionUnavailable)  # whoever gets one may have stored the session
 _PAGE = 500  # users whose records are looked through at once
 
 
@@ -76,7 +77,6 @@ class UserSessionSteps:
         before: Owned | None,
         save: Callable[[], Any],
         discard: Callable[[], Any],
-        refusals: tuple[type[Exception], ...],
         address: str | None,
         agent: str | None,
     ) -> Steps[bool]:
@@ -88,7 +88,9 @@ class UserSessionSteps:
                 return False
         try:
             yield Compute(save)
-        except refusals:
+        except _UNSURE:
+            raise
+        except Exception:
             if now is not None:
                 yield from self._forgetting(now.user, now.session_id)
             raise
@@ -138,7 +140,8 @@ class UserSessionSteps:
 
         :return: those marked.
         """
-        if len(entries) < min(_TIDY_FROM, self._most):
+        is_due = len(entries) % _TIDY_EVERY == 0 and len(entries) > 0
+        if not is_due and len(entries) < self._most:
             return []
         yield from self._tidying(entries)
         live = [digest for digest, entry in entries.items() if not entry.ended]
@@ -301,7 +304,7 @@ def _mark_as_ended(sessions: Collection[Digest], entries: Entries) -> None:
 
 def _pauses() -> Iterator[float]:
     """Yield seconds to wait after each attempt."""
-    return islice(growing_pauses(), _ATTEMPTS)
+    return (Pause(lost).seconds for lost in range(1, _ATTEMPTS + 1))
 
 
 def _too_busy() -> KTError:

@@ -47,7 +47,6 @@ class UserSessions(UserSessionSteps):
         save: Callable[[], Any],
         discard: Callable[[], Any],
         *,
-        refusals: tuple[type[Exception], ...] = (),
         address: str | None = None,
         agent: str | None = None,
     ) -> bool:
@@ -57,14 +56,14 @@ class UserSessions(UserSessionSteps):
             no user.
         :param before: what the index says of it. Under another id it goes on with the same user,
             and whoever changes the id deletes the earlier session and calls :meth:`forget`.
-        :param save: stores it.
+        :param save: stores it. What it raises is raised here; unless that is about a failing
+            store, the session counts as not stored.
         :param discard: deletes it again.
-        :param refusals: errors of ``save`` that say for certain that it stored nothing.
         :param address: from where the user comes; kept if the sessions' options say so.
         :param agent: the browser, by its own account; likewise.
         :return: ``False`` if the session was ended meanwhile and is not stored.
         """
-        steps = self._storing(now, before, save, discard, refusals, address, agent)
+        steps = self._storing(now, before, save, discard, address, agent)
         return self._run(steps)
 
     async def astore(
@@ -74,12 +73,11 @@ class UserSessions(UserSessionSteps):
         save: Callable[[], Any],
         discard: Callable[[], Any],
         *,
-        refusals: tuple[type[Exception], ...] = (),
         address: str | None = None,
         agent: str | None = None,
     ) -> bool:
         """See :meth:`store`; ``save`` and ``discard`` may be coroutine functions."""
-        steps = self._storing(now, before, save, discard, refusals, address, agent)
+        steps = self._storing(now, before, save, discard, address, agent)
         return await self._arun(steps)
 
     def note(

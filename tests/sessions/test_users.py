@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import time
@@ -16,9 +17,16 @@ from kt_cache.cache import Cache, Codec, pop_codec
 from kt_cache.cache.base import USER_PREFIX
 from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.signing import Signer
-from kt_cache.errors import ConfigError, KTError, SessionUnavailable
+from kt_cache.errors import (
+    ConfigError,
+    EncodeError,
+    KTError,
+    OutcomeUnknown,
+    SessionConflict,
+    SessionUnavailable,
+)
 from kt_cache.serializers import KT_JSON
-from kt_cache.sessions import SessionOptions, SessionStore, UserSessions
+from kt_cache.sessions import Owned, SessionOptions, SessionStore, UserSessions
 from kt_cache.sessions.user_index import Entry, UserIndexFormat
 from kt_cache.transport import PoolConfig
 from tests.support.over_asyncio import OverAsyncio, loop_in_a_thread
@@ -95,6 +103,13 @@ def login(users, sessions):
 
 def index_records(store):
     return store.keys(USER_PREFIX)
+
+
+def raising(error):
+    def save():
+        raise error
+
+    return save
 
 
 class TestList:
@@ -285,6 +300,69 @@ class TestKill:
         assert users.knows(7, "one") is False
 
 
+class TestStore:
+    """What the adapters call: note, save, look again."""
+
+    def store(self, users, save, now=None, before=None):
+        return users.store(now or Owned("7", "one"), before, save, lambda: None)
+
+    def test_stored(self, sessions):
+        """The session is in the index before it is stored, and afterwards."""
+        users = users_of(sessions)
+        noted = []
+
+        def save():
+            noted.append(users.knows(7, "one"))
+            sessions.create("one", {}, LIFETIME)
+
+        assert self.store(users, save)
+        assert noted == [True]
+        assert len(users.sessions_of(7)) == 1
+
+    @pytest.mark.parametrize("error", [SessionConflict, EncodeError, TypeError, RuntimeError])
+    def test_refused(self, sessions, error):
+        """A session that could not be stored is not in the index; the error is raised."""
+        users = users_of(sessions)
+        with pytest.raises(error):
+            self.store(users, raising(error))
+        assert not users.knows(7, "one")
+
+    @pytest.mark.parametrize("error", [SessionUnavailable, OutcomeUnknown, KeyboardInterrupt])
+    def test_perhaps_stored(self, sessions, error):
+        """One that may have been stored stays there, so that it can be ended."""
+        users = users_of(sessions)
+        with pytest.raises(BaseException) as caught:
+            self.store(users, raising(error))
+        assert isinstance(caught.value.__cause__ or caught.value, error)
+        assert users.knows(7, "one")
+
+    def test_other_user(self, sessions):
+        """A session that changes its user changes from list to list."""
+        users = users_of(sessions)
+        sessions.create("one", {}, LIFETIME)
+        assert self.store(users, lambda: None)
+        assert self.store(users, lambda: None, Owned("8", "one"), Owned("7", "one"))
+        assert (users.sessions_of(7), len(users.sessions_of(8))) == ([], 1)
+        assert users.store(None, Owned("8", "one"), lambda: None, lambda: None)
+        assert users.sessions_of(8) == []
+
+    def test_coroutine_functions(self, sessions):
+        """On an event loop saving and discarding may be awaited."""
+        users = users_of(sessions)
+        done = []
+
+        async def save():
+            await sessions.acreate("one", {}, LIFETIME)
+            await users.akill_sessions(7)
+            done.append("saved")
+
+        async def discard():
+            done.append("discarded")
+
+        assert asyncio.run(users.astore(Owned("7", "one"), None, save, discard)) is False
+        assert done == ["saved", "discarded"]
+
+
 class TestEnds:
     def test_logout(self, login, users, sessions):
         """A session that was ended is not listed; the last one takes the index with it."""
@@ -386,6 +464,19 @@ class TestMost:
         names = ["id-0", "id-2", "new"]
         assert [sessions.exists(name) for name in names] == [True] * 3
 
+    def test_a_login_tidies_up(self, sessions):
+        """What is over does not pile up, also if nobody ever lists the sessions."""
+        early = users_of(sessions, clock=shifted_clock(-100))
+        for number in range(120):
+            early.note(7, f"id-{number}")
+            if number == 20:
+                sessions.create("id-20", {}, LIFETIME)
+        users = users_of(sessions)
+        for number in range(120, 160):
+            assert Login(users, sessions).begin(7, f"id-{number}")
+        known = [number for number in range(160) if users.knows(7, f"id-{number}")]
+        assert known == [20, *range(120, 160)]
+
     def test_the_usual_limit(self, sessions):
         """A thousand sessions are listed and ended in a few round trips."""
         users = users_of(sessions)
@@ -462,9 +553,7 @@ class TestAtOnce:
             def swap_record(self, key, token, payload, ttl):
                 return None if token else super().swap_record(key, token, payload, ttl)
 
-        monkeypatch.setattr(
-            "kt_cache.sessions.user_steps.growing_pauses", lambda: itertools.repeat(0.0)
-        )
+        monkeypatch.setattr("kt_cache.sessions.user_steps._ATTEMPTS", 5)
         users = users_of(SessionStore(Losing(store.config), Codec(KT_JSON)))
         users.note(7, "one")
         for call in (
@@ -472,7 +561,7 @@ class TestAtOnce:
             lambda: users.forget(7, "one"),
             lambda: users.kill_sessions(7),
         ):
-            with pytest.raises(KTError, match="changed by others 50 times"):
+            with pytest.raises(KTError, match="changed by others 5 times"):
                 call()
 
 
