@@ -17,6 +17,7 @@ from benchmarks.measure import Effort
 from benchmarks.peers import between_servers_rows, peer_rows, thread_rows
 from benchmarks.rows import Row, heading, line
 from benchmarks.server import server_rows
+from benchmarks.sessions import session_rows
 
 _EXPLANATION = """\
 Each row compares the rates of two ways of doing the same, measured by turns: the median of the
@@ -59,6 +60,7 @@ def _all_rows(bar_effort: Effort, effort: Effort) -> Iterator[Row]:
         yield from thread_rows(server, name, bar_effort)
         yield from aio_rows(server, name, bar_effort)
     yield from django_rows(servers, bar_effort, effort)
+    yield from session_rows(servers, bar_effort)
     yield from server_rows(bar_effort, effort)
     yield from between_servers_rows(bar_effort)
 
