@@ -237,8 +237,8 @@ class TestPastTheDeadline:
         assert stopped_store.replace(b"k", b"\x81new", 60) is True
         assert sessions.load("id") is None
         assert not sessions.exists("id")
-        assert sessions.save("id", {"a": 2}, 60) is True
-        assert sessions.load("id") == {"a": 2}
+        assert sessions.save("id", {"a": 2}, 60)
+        assert sessions.load("id").data == {"a": 2}
 
 
 @servers.WITH_AND_WITHOUT
