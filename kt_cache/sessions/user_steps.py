@@ -123,7 +123,8 @@ class UserSessionSteps:
             doomed = yield from self._making_room(entries)
             entries[digest] = replace(entry or self._new_entry(now, address, agent), noted=now)
             if (yield from self._writing(key, record, entries)):
-                yield from self._removing(doomed)
+                if doomed:
+                    yield from self._removing(doomed)
                 return True
             yield Wait(pause)
         raise _too_busy()

@@ -19,6 +19,7 @@ from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.signing import Signer
 from kt_cache.errors import (
     ConfigError,
+    ConnectionClosed,
     EncodeError,
     KTError,
     OutcomeUnknown,
@@ -290,6 +291,29 @@ class TestKill:
         assert sessions.save("one", {"user": 7, "more": 1}, LIFETIME, origin) is None
         assert sessions.save("one", {"user": 7, "more": 1}, LIFETIME) is None
         assert sessions.touch("one", 5 * LIFETIME, origin) is None
+        assert sessions.store.keys(b"") == []
+
+    def test_interrupted(self, store):
+        """A kill that fails half way leaves the sessions listed, and can be done again."""
+
+        class Failing(KyotoStore):
+            is_failing = True
+
+            def remove_many(self, keys):
+                if self.is_failing:
+                    raise ConnectionClosed("gone")
+                return super().remove_many(keys)
+
+        failing = Failing(store.config)
+        sessions = SessionStore(failing, Codec(KT_JSON))
+        users = users_of(sessions)
+        assert Login(users, sessions).begin(7, "one")
+        with pytest.raises(SessionUnavailable):
+            users.kill_sessions(7)
+        assert len(users.sessions_of(7)) == 1
+        assert users.note(7, "two", continues="one") is False
+        failing.is_failing = False
+        assert users.kill_sessions(7) == 1
         assert sessions.store.keys(b"") == []
 
     def test_a_login_that_is_overtaken(self, login, users, sessions):
