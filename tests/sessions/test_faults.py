@@ -31,7 +31,16 @@ def fault_proxy(any_server, kt):
 @pytest.fixture
 def faulty(open_sessions, fault_proxy):
     """A session store behind the proxy that breaks connections."""
-    store = KyotoStore(PoolConfig(port=fault_proxy.port, read_timeout=0.3, call_timeout=2))
+    store = KyotoStore(PoolConfig(port=fault_proxy.port))
+    yield open_sessions(store)
+    store.client.close_all()
+
+
+@pytest.fixture
+def silent(open_sessions, fault_proxy):
+    """A session store whose server does not answer."""
+    fault_proxy.stall()
+    store = KyotoStore(PoolConfig(port=fault_proxy.port, read_timeout=0.2))
     yield open_sessions(store)
     store.client.close_all()
 
@@ -194,16 +203,15 @@ class TestRaise:
         assert caught.value.host
         assert ID not in str(caught.value)
 
-    @pytest.mark.parametrize("name", CALLS)
-    def test_slow_server(self, faulty, fault_proxy, others, name):
+    @pytest.mark.parametrize("name", ["load", "create", "save", "delete"])
+    def test_slow_server(self, silent, others, name):
         """A server that does not answer is an error after the read timeout."""
         others.create(ID, {"a": 1}, 60)
-        origin = faulty.load(ID).origin
-        fault_proxy.stall()
+        origin = others.load(ID).origin
         began = time.monotonic()
         with pytest.raises(SessionUnavailable):
-            CALLS[name](faulty, origin)
-        assert time.monotonic() - began < 1.5
+            CALLS[name](silent, origin)
+        assert time.monotonic() - began < 2
 
     @pytest.mark.parametrize("name", ["create", "save"])
     def test_no_such_database(self, open_sessions, store, others, name):
@@ -250,8 +258,7 @@ class TestReadOnly:
         """A request that could not load its session does not write over it later."""
         others.create(ID, {"a": 1}, 60)
         sessions = open_sessions(faulty.store, on_failure="read-only")
-        sessions.load(ID)
-        fault_proxy.stall()
+        fault_proxy.cut()
         data, origin = sessions.load(ID)
         fault_proxy.restore()
         assert sessions.save(ID, data | {"b": 1}, 60, origin).is_read_only
