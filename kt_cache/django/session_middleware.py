@@ -14,6 +14,7 @@ from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from kt_cache.django.session_records import session_options
@@ -22,6 +23,8 @@ from kt_cache.sessions import note_dropped_write, note_refused_request
 from kt_cache.sessions.options import READ_ONLY
 
 __all__ = ["SessionMiddleware"]
+
+_PLAIN_ANSWER = "This site cannot get at its sessions just now. Please try again in a moment.\n"
 
 
 class SessionMiddleware(DjangosMiddleware):
@@ -88,14 +91,17 @@ class SessionMiddleware(DjangosMiddleware):
         request: HttpRequest,  # noqa: ARG002 - for those who override it
         error: SessionUnavailable,
     ) -> HttpResponse:
-        """Return the answer for a request whose session cannot be had; override it for another."""
+        """Return the answer for a request whose session cannot be had; override it for another.
+
+        It is the template ``503.html``, rendered without the request, if the site has one.
+        """
         note_refused_request(error)
-        response = HttpResponse(
-            "This site cannot get at its sessions just now. Please try again in a moment.\n",
-            status=503,
-            content_type="text/plain; charset=utf-8",
-            headers={"Retry-After": "5"},
-        )
+        response = HttpResponse(status=503, headers={"Retry-After": "5"})
+        try:
+            response.content = loader.get_template("503.html").render()
+        except TemplateDoesNotExist:
+            response["Content-Type"] = "text/plain; charset=utf-8"
+            response.content = _PLAIN_ANSWER
         add_never_cache_headers(response)
         return response
 

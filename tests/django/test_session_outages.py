@@ -120,6 +120,20 @@ class TestRaise:
         with pytest.raises(SessionUnavailable):
             restarted(visitor).get("/show")
 
+    def test_own_page(self, visitor, down, session_site):
+        """A site's template 503.html is the answer, if there is one."""
+        pages = {"503.html": "<h1>Back soon</h1>"}
+        session_site.TEMPLATES = [
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "OPTIONS": {"loaders": [("django.template.loaders.locmem.Loader", pages)]},
+            }
+        ]
+        down()
+        response = visitor.get("/show")
+        assert (response.status_code, response.content) == (503, b"<h1>Back soon</h1>")
+        assert response["Content-Type"].startswith("text/html")
+
     def test_own_answer(self, visitor, down, session_site):
         """A site may have an answer of its own."""
         session_site.MIDDLEWARE = ["tests.django.backends.OwnSessionMiddleware"]
