@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from kt_cache.cache.codec import RAW, Codec
@@ -40,22 +40,29 @@ _LARGEST = 2**30  # bytes that either may be set to
 _SERIALIZERS = frozenset({KT_BINARY, KT_JSON, KT_MSGPACK, KT_NONE, KT_PICKLE, RAW.name})
 
 
-def pop_codec(options: MutableMapping[str, Any], serializer: str | Serializer = KT_PICKLE) -> Codec:
+def pop_codec(
+    options: MutableMapping[str, Any],
+    serializer: str | Serializer = KT_PICKLE,
+    *,
+    further: Iterable[Serializer] = (),
+) -> Codec:
     """Take the options for values out of a mapping and return the codec they describe.
 
     ``None`` means the default of each.
 
     :param options: those of :data:`CODEC_OPTIONS` are removed.
     :param serializer: where the options name none.
+    :param further: serializers that the options may name besides the usual ones.
     :raises ConfigError: if one is not understood; the message names it.
     """
     given = {name: options.pop(name, None) for name in CODEC_OPTIONS}
     written = given["serializer"]
-    further = _listed("read_serializers", given["read_serializers"])
+    read = _listed("read_serializers", given["read_serializers"])
+    names = {each.name: each for each in further}
     return Codec(
-        serializer if written is None else _serializer("serializer", written),
+        serializer if written is None else _serializer("serializer", written, names),
         read_serializers=[
-            _serializer("read_serializers", each) for each in further if each != written
+            _serializer("read_serializers", each, names) for each in read if each != written
         ],
         compression=_compression(given),
         signer=_signer(given["signing_keys"]),
@@ -73,9 +80,14 @@ def _listed(option: str, value: Any) -> list[Any]:
 # ---------------------------------------------------------------- serializers
 
 
-def _serializer(option: str, given: Any) -> Serializer:
-    """Return the serializer of a name, a dotted path or an object."""
+def _serializer(option: str, given: Any, names: Mapping[str, Serializer]) -> Serializer:
+    """Return the serializer of a name, a dotted path or an object.
+
+    :param names: further ones.
+    """
     if isinstance(given, str):
+        if given in names:
+            return names[given]
         if given == RAW.name:
             return RAW
         if given in _SERIALIZERS:
@@ -83,7 +95,7 @@ def _serializer(option: str, given: Any) -> Serializer:
         if "." not in given:
             raise ConfigError(
                 f"{option}: unknown serializer {given!r} (one of your own is a dotted path); "
-                f"{nearest(given, _SERIALIZERS)}"
+                f"{nearest(given, _SERIALIZERS | names.keys())}"
             )
     found = imported(option, given) if isinstance(given, str) else given
     if isinstance(found, type):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import Flask
 
 from kt_cache.cache import check_options
+from kt_cache.cache.options import nearest
 from kt_cache.errors import ConfigError
 
-__all__ = ["options_from", "url_from"]
+__all__ = ["check_names", "options_from", "url_from"]
 
 
 def url_from(app: Flask, *names: str) -> str:
@@ -38,3 +39,23 @@ def options_from(app: Flask, name: str, known: frozenset[str]) -> dict[str, Any]
         raise ConfigError(f"app.config[{name!r}] must be a dictionary, not {options!r}")
     check_options(options, known)
     return dict(options)
+
+
+def check_names(app: Flask, prefix: str, known: Collection[str], options: Collection[str]) -> None:
+    """Refuse settings that nobody reads.
+
+    :param prefix: what the names of all settings of an extension begin with.
+    :param known: those names.
+    :param options: of the dictionary ``PREFIX_OPTIONS``, which may be mistaken for settings.
+    :raises ConfigError: if there are others.
+    """
+    for name in app.config:
+        if not name.startswith(prefix) or name in known:
+            continue
+        option = name.removeprefix(prefix).strip("_").lower()
+        if option in options:
+            raise ConfigError(
+                f"unknown setting {name!r}; did you mean "
+                f"app.config['{prefix}_OPTIONS'] = {{{option!r}: ...}}?"
+            )
+        raise ConfigError(f"unknown setting {name!r}; {nearest(name, known)}")

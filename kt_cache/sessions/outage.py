@@ -60,6 +60,6 @@ def _log(what: str, error: KTError | None) -> None:
     held_back = _limit.take(what)
     if held_back is None:
         return
-    reason = "" if error is None else f" ({error.message})"
+    reason = "" if error is None else f" ({error})"
     more = f"; {held_back} more since the last line like this" if held_back else ""
     logger.warning("%s%s%s", what, reason, more)

@@ -1,4 +1,4 @@
-"""How a session is written, in steps: created, saved, touched, deleted.
+"""How a session is written, in steps: created, saved, moved, touched, deleted.
 
 A record that is not there is never made by any of them but the first. Every write is one swap from
 the record as it was found to the new one; only if that is refused the record is read again.
@@ -23,7 +23,7 @@ from kt_cache.errors import DecodeError, OutcomeUnknown, SessionConflict
 from kt_cache.sessions.merging import merge, take_over
 from kt_cache.sessions.origin import Origin
 
-__all__ = ["create", "delete", "end", "leave", "replace", "save", "touch"]
+__all__ = ["create", "delete", "end", "leave", "move", "replace", "save", "touch"]
 
 _RETRIES = 5
 
@@ -117,6 +117,49 @@ def replace(key: bytes, payload: bytes, lifetime: float) -> Steps[Origin | None]
     except OutcomeUnknown:
         replaced = yield ask
     return Origin(payload, None, ends) if replaced else None
+
+
+def move(
+    key: bytes,
+    new_key: bytes,
+    data: MutableMapping[str, Any],
+    payload: bytes,
+    lifetime: float,
+    origin: Origin,
+    codec: Codec,
+    *,
+    last_write: bool,
+) -> Steps[Origin | None]:
+    """Store a session under another key instead of its own; ``None`` if it is gone.
+
+    The new record comes first, and goes again if the earlier one has been removed by others: a
+    session that was ended does not go on under another id.
+
+    :param data: the session's; what others have stored since it was loaded is changed in it, too.
+    :param payload: the same, encoded for the new key.
+    :param last_write: drop what others have stored instead.
+    """
+    made = yield from create(new_key, payload, lifetime)
+    if made is None:
+        raise SessionConflict("the new id of the session is taken")
+    try:
+        stored = yield Ask("pop", key)
+    except OutcomeUnknown:
+        # If it is gone now nobody can tell who has removed it.
+        yield from delete(new_key)
+        raise
+    if stored == origin.payload or (last_write and stored is not None):
+        return made
+    theirs = None if stored is None else _decode(codec, stored, key)
+    if theirs is None:
+        yield from delete(new_key)
+        return None
+    ours = codec.decode(payload, new_key)
+    merged, _ = merge(codec.decode(origin.payload, key), ours, theirs)
+    take_over(data, ours, merged)
+    payload = codec.encode(merged, new_key)
+    # Only who ends all sessions of a user can meet this record by now.
+    return (yield from save(new_key, data, payload, lifetime, made, codec, refuse_conflicts=False))
 
 
 def touch(key: bytes, lifetime: float, origin: Origin) -> Steps[Origin | None]:

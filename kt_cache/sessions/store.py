@@ -13,7 +13,7 @@ from kt_cache.cache.codec import Codec
 from kt_cache.cache.steps import Ask, Steps, arun, run
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
-from kt_cache.errors import DecodeError, KTError
+from kt_cache.errors import DecodeError, KTError, SessionUnavailable
 from kt_cache.sessions import saving
 from kt_cache.sessions.options import ERROR, LAST_WRITE, READ_ONLY, SessionOptions
 from kt_cache.sessions.origin import UNSTORED, Loaded, Origin
@@ -181,6 +181,40 @@ class SessionStore:
         """See :meth:`keep`."""
         return await self._awrite(self._keeping(session_id, data, lifetime, origin), origin)
 
+    def move(
+        self,
+        session_id: str,
+        new_id: str,
+        data: MutableMapping[str, Any],
+        lifetime: float,
+        origin: Origin,
+    ) -> Origin | None:
+        """Store a session under a new id. Two round trips, unless others changed it.
+
+        What others have changed since it was loaded goes along, as with :meth:`save`.
+
+        :param data: as of :meth:`save`.
+        :param lifetime: seconds from now; zero and below ends the session.
+        :param origin: what loading, creating or saving it returned last.
+        :return: where the next save starts from, or ``None`` if the session was ended meanwhile:
+            it does not go on under the new id either.
+        :raises SessionConflict: as :meth:`save`, or if the new id is taken.
+        :raises EncodeError: if the data cannot be stored.
+        :raises SessionUnavailable: if the store fails, or did when the session was loaded.
+        """
+        return self._run(self._moving(session_id, new_id, data, lifetime, origin))
+
+    async def amove(
+        self,
+        session_id: str,
+        new_id: str,
+        data: MutableMapping[str, Any],
+        lifetime: float,
+        origin: Origin,
+    ) -> Origin | None:
+        """See :meth:`move`."""
+        return await self._arun(self._moving(session_id, new_id, data, lifetime, origin))
+
     def delete(self, session_id: str) -> bool:
         """End a session. One round trip.
 
@@ -241,6 +275,38 @@ class SessionStore:
         return saving.save(
             key, data, payload, lifetime, origin, self.codec, refuse_conflicts=refuse
         )
+
+    def _moving(
+        self,
+        session_id: str,
+        new_id: str,
+        data: MutableMapping[str, Any],
+        lifetime: float,
+        origin: Origin,
+    ) -> Steps[Origin | None]:
+        if origin.is_read_only:
+            raise SessionUnavailable(
+                "the session could not be loaded, so it cannot be moved to a new id"
+            )
+        key, new_key = self.record_key(session_id), self.record_key(new_id)
+        if self.options.mode == ERROR:
+            # What cannot go on must be known before there is another record.
+            saved = yield from self._saving(session_id, data, lifetime, origin)
+            if saved is None:
+                return None
+            origin = saved
+        payload = self.codec.encode(dict(data), new_key)
+        moving = saving.move(
+            key,
+            new_key,
+            data,
+            payload,
+            lifetime,
+            origin,
+            self.codec,
+            last_write=self.options.mode == LAST_WRITE,
+        )
+        return (yield from moving)
 
     def _touching(self, session_id: str, lifetime: float, origin: Origin) -> Steps[Origin | None]:
         if origin.is_read_only:

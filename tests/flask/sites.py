@@ -39,6 +39,11 @@ def add_pages(app: Flask) -> Flask:
     def about() -> str:
         return "asks nothing of the session"
 
+    @app.post("/new-id")
+    def new_id() -> str:
+        session.regenerate()
+        return "welcome again"
+
     @app.post("/logout")
     def logout() -> str:
         session.clear()

@@ -1,0 +1,108 @@
+"""What ``flask.session`` is in apps whose sessions are on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask.sessions import SessionMixin
+from werkzeug.datastructures import CallbackDict
+
+from kt_cache.errors import SessionUnavailable
+from kt_cache.flask.session_errors import as_http_error
+from kt_cache.sessions import Origin, Owned
+
+__all__ = ["ServerSession"]
+
+
+class ServerSession(CallbackDict[str, Any], SessionMixin):
+    """A session whose data is on the server; the cookie carries nothing but its id.
+
+    :param data: the session's data.
+    :param session_id: ``None`` for a session that is not stored yet.
+    :param origin: what a save starts from.
+    :param has_cookie: whether the visitor sent a session cookie, of whatever worth.
+    """
+
+    def __init__(
+        self,
+        data: dict[str, Any] | None = None,
+        session_id: str | None = None,
+        *,
+        origin: Origin | None = None,
+        has_cookie: bool = False,
+    ) -> None:
+        super().__init__(data, ServerSession._changed)
+        self.session_id = session_id
+        self.origin = origin
+        self.owned: Owned | None = None  # whose it is, by the index of that user
+        self.has_cookie = has_cookie
+        self.new = session_id is None
+        self.wants_new_id = False
+        self.is_given_up = False  # storing it has failed
+        self.modified = False
+        self.accessed = False
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store failed and what is changed here is dropped; by ``on_failure`` alone."""
+        return self.origin is not None and self.origin.is_read_only
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to keep; that it would be permanent is not."""
+        return any(name != "_permanent" for name in self)
+
+    def regenerate(self) -> None:
+        """Give the session a new id when the request ends; its data stays, the old id is void.
+
+        Call it where a visitor logs in or out or gets other rights, so that an id somebody else may
+        know is worth nothing after that.
+
+        :raises SessionUnavailable: if the session could not be loaded.
+        """
+        self._refuse_if_read_only("moved to a new id")
+        self.wants_new_id = True
+        self._changed()
+
+    def clear(self) -> None:
+        """Remove all data, which ends the session unless there is something new in it afterwards.
+
+        :raises SessionUnavailable: if the session could not be loaded, so that nobody is told of a
+            logout that did not happen.
+        """
+        self._refuse_if_read_only("ended")
+        super().clear()
+
+    def _refuse_if_read_only(self, done: str) -> None:
+        if self.is_read_only:
+            raise as_http_error(
+                SessionUnavailable(f"the session could not be loaded, so it cannot be {done}")
+            )
+
+    # Flask's request context notes every access since 3.1.3; before, a session has to do it.
+
+    def _changed(self) -> None:
+        self.modified = True
+        self.accessed = True
+
+    def __getitem__(self, key: str) -> Any:
+        self.accessed = True
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.accessed = True
+        return super().__contains__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        self.accessed = True
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.accessed = True
+        return super().__len__()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or ``default``."""
+        self.accessed = True
+        return super().get(key, default)

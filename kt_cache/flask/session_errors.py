@@ -1,0 +1,102 @@
+"""Failures of sessions as answers to visitors.
+
+A request for which the sessions fail is answered by whatever the app has for such an error. So the
+errors are HTTP errors, too: the app's handlers for the class, for ``KTError``, for the status or
+for all HTTP errors are found as Flask finds them, and without one there is a plain page.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from flask import Flask, Response, has_request_context
+from flask import session as current_session
+from flask.sessions import SessionMixin
+from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
+
+from kt_cache.errors import SessionConflict, SessionUnavailable
+from kt_cache.sessions.outage import note_refused_request
+
+__all__ = ["SessionsAway", "UnloadedSession", "answer_instead", "as_http_error"]
+
+
+class SessionsAway(SessionUnavailable, ServiceUnavailable):
+    """The store of the sessions failed; 503 to visitors."""
+
+    description = "Something that this page needs is away. Please try again in a moment."
+
+
+class SessionsCollide(SessionConflict, Conflict):
+    """A session was not saved, because others changed it at the same time; 409 to visitors."""
+
+    description = "Another request has changed the same at the same time. Please try again."
+
+
+def as_http_error(error: SessionUnavailable | SessionConflict) -> HTTPException:
+    """Return an error of sessions as one that is an HTTP error, too."""
+    made: SessionsAway | SessionsCollide
+    if isinstance(error, SessionUnavailable):
+        made = SessionsAway(error.message, host=error.host, command=error.command)
+    else:
+        made = SessionsCollide(error.message)
+    # What visitors read names no host.
+    made.description = type(made).description
+    made.__cause__ = error.__cause__ or error
+    return made
+
+
+class UnloadedSession(SessionMixin):
+    """The session of a request for which the store failed: whoever asks anything of it is refused.
+
+    Pages that ask nothing of it are served.
+
+    :param error: why.
+    """
+
+    modified = False
+
+    def __init__(self, error: SessionUnavailable) -> None:
+        self._error = error
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        note_refused_request(self._error)
+        raise as_http_error(self._error)
+
+    __getitem__ = __setitem__ = __delitem__ = __iter__ = __len__ = regenerate = _refuse
+
+
+def answer_instead(
+    app: Flask,
+    session: SessionMixin,
+    response: Response,
+    error: SessionUnavailable | SessionConflict,
+) -> None:
+    """Make a response what the app answers to an error that storing the session ended in.
+
+    Flask sends the response it has made before, whatever comes out of storing the session; and an
+    exception would be an "internal server error" without asking the app's handlers.
+
+    :raises HTTPException: if this is not the session of a request, but of a test's transaction.
+    """
+    if isinstance(error, SessionUnavailable):
+        note_refused_request(error)
+    http_error = as_http_error(error)
+    if not _is_of_request(session):
+        raise http_error
+    # As for an exception of a view, and once more through what the app does after each request.
+    answer = app.process_response(app.make_response(app.handle_user_exception(http_error)))
+    given_up = response.response
+    if hasattr(given_up, "close"):
+        response.call_on_close(given_up.close)
+    response.call_on_close(answer.close)
+    response.direct_passthrough = answer.direct_passthrough
+    response.response = answer.response
+    response.status = answer.status
+    response.headers = answer.headers
+
+
+def _is_of_request(session: SessionMixin) -> bool:
+    if not has_request_context():
+        return False
+    current: Any = current_session
+    return current._get_current_object() is session  # noqa: SLF001
