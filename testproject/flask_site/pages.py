@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug import Response
 
 from kt_cache.flask import KTCache
@@ -46,6 +47,7 @@ def show_session() -> str:
 def log_in() -> Response:
     """Keeps the visitor's name; a real site would ask for a password too."""
     session["user"] = request.form["name"].strip() or "nameless"
+    session.regenerate()  # an id that somebody has planted is worth nothing now
     return redirect(url_for("pages.show_session"))
 
 
@@ -57,6 +59,7 @@ def log_out() -> Response:
 
 
 @pages.app_errorhandler(500)
-def server_error(_error: Exception) -> tuple[str, int]:
+@pages.app_errorhandler(503)
+def server_error(error: HTTPException) -> tuple[str, int]:
     """Says that something failed; it leaves the session alone, which may be what failed."""
-    return render_template("500.html"), 500
+    return render_template("500.html"), error.code or 500
