@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
-from werkzeug.exceptions import HTTPException
 from werkzeug import Response
+from werkzeug.exceptions import HTTPException
 
 from kt_cache.flask import KTCache
 from testproject import slow
