@@ -22,6 +22,7 @@ NUMBER = binary.encode_script_reply([(b"num", b"1")])
 ZERO = binary.encode_script_reply([(b"num", b"0")])
 BELOW = binary.encode_script_reply([(b"num", b"-12345678901234")])
 NOTHING = binary.encode_script_reply([])
+ABSENT = binary.encode_script_reply([(b"absent", b"1")])
 REFUSED = binary.encode_script_reply([(b"num", b"0"), (b"refused", b"use cas")])
 
 
@@ -33,9 +34,10 @@ REFUSED = binary.encode_script_reply([(b"num", b"0"), (b"refused", b"use cas")])
         (INCREMENT, NOTHING, None),
         (INCREMENT, REFUSED, NoAnswer.USE_CAS),
         (INCREMENT, b"\xbf", NoAnswer.FAILED),
-        (TOUCH, NUMBER, True),
-        (TOUCH, ZERO, False),
+        (TOUCH, NOTHING, True),
+        (TOUCH, ABSENT, False),
         (TOUCH, REFUSED, NoAnswer.USE_CAS),
+        (TOUCH, b"\xbf", NoAnswer.FAILED),
         (ADD, NUMBER, True),
         (ADD, ZERO, False),
         (ADD, b"\xbf", NoAnswer.FAILED),
@@ -47,6 +49,13 @@ def test_replies(command: Any, reply: bytes, result: Any, pieces: list[int]) -> 
     outcome = read_reply(command[2], reply, pieces, whole=True)
     assert outcome == Outcome("result", result, len(reply))
     assert type(outcome.value) is type(result)
+
+
+@pytest.mark.parametrize("command", [INCREMENT, TOUCH, ADD])
+def test_an_answer_of_another_function(command: Any) -> None:
+    """It is refused, and not taken for one or the other."""
+    reply = binary.encode_script_reply([(b"other", b"1")])
+    assert read_reply(command[2], reply, [], whole=True).kind == "ServerError"
 
 
 @given(st.binary(max_size=40), sizes)
