@@ -51,7 +51,8 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
     @property
     def has_data(self) -> bool:
         """Whether there is anything to keep; that it would be permanent is not."""
-        return any(name != "_permanent" for name in self)
+        names = dict.keys(self)  # which does not count as an access of a view
+        return len(names) > 1 or (len(names) == 1 and "_permanent" not in names)
 
     def regenerate(self) -> None:
         """Give the session a new id when the request ends; its data stays, the old id is void.

@@ -7,6 +7,8 @@ for all HTTP errors are found as Flask finds them, and without one there is a pl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from flask import Flask, Response, has_request_context
@@ -17,7 +19,7 @@ from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
 from kt_cache.errors import SessionConflict, SessionUnavailable
 from kt_cache.sessions.outage import note_refused_request
 
-__all__ = ["SessionsAway", "UnloadedSession", "answer_instead", "as_http_error"]
+__all__ = ["UnloadedSession", "answer_instead", "as_http_error", "as_http_errors"]
 
 
 class SessionsAway(SessionUnavailable, ServiceUnavailable):
@@ -33,9 +35,10 @@ class SessionsCollide(SessionConflict, Conflict):
 
 
 def as_http_error(error: SessionUnavailable | SessionConflict) -> HTTPException:
-    """Return an error of sessions as one that is an HTTP error, too."""
+    """Return an error of sessions as one that is an HTTP error, too, and log that it comes."""
     made: SessionsAway | SessionsCollide
     if isinstance(error, SessionUnavailable):
+        note_refused_request(error)
         made = SessionsAway(error.message, host=error.host, command=error.command)
     else:
         made = SessionsCollide(error.message)
@@ -43,6 +46,15 @@ def as_http_error(error: SessionUnavailable | SessionConflict) -> HTTPException:
     made.description = type(made).description
     made.__cause__ = error.__cause__ or error
     return made
+
+
+@contextmanager
+def as_http_errors() -> Iterator[None]:
+    """Raise errors of sessions as HTTP errors."""
+    try:
+        yield
+    except SessionUnavailable as error:
+        raise as_http_error(error) from error.__cause__
 
 
 class UnloadedSession(SessionMixin):
@@ -59,7 +71,6 @@ class UnloadedSession(SessionMixin):
         self._error = error
 
     def _refuse(self, *_: Any) -> NoReturn:
-        note_refused_request(self._error)
         raise as_http_error(self._error)
 
     __getitem__ = __setitem__ = __delitem__ = __iter__ = __len__ = regenerate = _refuse
@@ -78,8 +89,6 @@ def answer_instead(
 
     :raises HTTPException: if this is not the session of a request, but of a test's transaction.
     """
-    if isinstance(error, SessionUnavailable):
-        note_refused_request(error)
     http_error = as_http_error(error)
     if not _is_of_request(session):
         raise http_error

@@ -74,15 +74,17 @@ class KTSessionInterface(SessionInterface):
         """Store what changed and set the cookie, as Flask's own sessions do."""
         if not isinstance(session, ServerSession):
             return  # it could not be opened
-        if session.accessed:
-            response.vary.add("Cookie")
         if session.is_given_up:
             return  # this is the answer that says so
+        depends_on_cookie = session.accessed
         try:
-            self._store_or_end(app, session, response)
+            if self._store_or_end(app, session, response):
+                depends_on_cookie = True
         except (SessionUnavailable, SessionConflict) as error:
             session.is_given_up = True
             answer_instead(app, session, response, error)
+        if depends_on_cookie:
+            response.vary.add("Cookie")
 
     @staticmethod
     def regenerate(session: SessionMixin) -> None:
@@ -92,17 +94,19 @@ class KTSessionInterface(SessionInterface):
             raise RuntimeError("this session is not kept by kt_cache: call KTSession(app) first")
         regenerate()
 
-    def _store_or_end(self, app: Flask, session: ServerSession, response: Response) -> None:
+    def _store_or_end(self, app: Flask, session: ServerSession, response: Response) -> bool:
+        """Store the session, or remove it; whether the response sets or removes its cookie."""
         if not session.has_data:
-            self._end(app, session, response)
-        elif self.should_set_cookie(app, session) and self._store(app, session):
-            response.set_cookie(
-                self.get_cookie_name(app),
-                session.session_id or "",
-                expires=self.get_expiration_time(app, session),
-                **self._cookie_scope(app),
-            )
-            response.vary.add("Cookie")
+            return self._end(app, session, response)
+        if not self.should_set_cookie(app, session) or not self._store(app, session):
+            return False
+        response.set_cookie(
+            self.get_cookie_name(app),
+            session.session_id or "",
+            expires=self.get_expiration_time(app, session),
+            **self._cookie_scope(app),
+        )
+        return True
 
     def _store(self, app: Flask, session: ServerSession) -> bool:
         """Store the session; return ``False`` if its cookie is to be left alone.
@@ -160,18 +164,21 @@ class KTSessionInterface(SessionInterface):
         session.owned = now
         return True
 
-    def _end(self, app: Flask, session: ServerSession, response: Response) -> None:
-        """Remove a session that was emptied; one that never had data leaves no trace."""
+    def _end(self, app: Flask, session: ServerSession, response: Response) -> bool:
+        """Remove a session that was emptied; whether the response removes its cookie.
+
+        One that never had data leaves no trace.
+        """
         if not session.modified or not session.has_cookie or session.is_read_only:
-            return
+            return False
         if session.session_id is not None:
             was_there = self.store.delete(session.session_id)
             if session.owned is not None:
                 self.owners.users.forget(session.owned.user, session.session_id)
             if not was_there:
-                return  # others were first; the visitor may have another one by now
+                return False  # others were first; the visitor may have another one by now
         response.delete_cookie(self.get_cookie_name(app), **self._cookie_scope(app))
-        response.vary.add("Cookie")
+        return True
 
     def _cookie_scope(self, app: Flask) -> dict[str, Any]:
         scope = {

@@ -7,6 +7,7 @@ from typing import Any
 from flask import current_app, has_app_context, has_request_context, session
 
 from kt_cache.errors import ConfigError
+from kt_cache.flask.session_errors import as_http_errors
 from kt_cache.flask.session_owners import SessionOwners
 from kt_cache.sessions import UserSession, UserSessions
 
@@ -24,9 +25,10 @@ class UserSessionMethods:
         :param user_id: what the session holds under ``KT_SESSION_USER_KEY``; its text counts.
         :raises RuntimeError: outside an app context, or if the app's sessions are others.
         :raises ConfigError: if there is no id, a subclass of ``ValueError``.
-        :raises KTError: if the server fails.
+        :raises KTError: if the server fails, a 503 unless a view deals with it.
         """
-        return users_of_app().sessions_of(user_id, _current_id())
+        with as_http_errors():
+            return users_of_app().sessions_of(user_id, _current_id())
 
     def kill_sessions(self, user_id: object, *, except_current: bool = False) -> int:
         """End a user's sessions. Their next requests begin without one, in all processes at once.
@@ -36,11 +38,12 @@ class UserSessionMethods:
         :return: how many there were.
         :raises RuntimeError: outside an app context; with ``except_current``, outside a request.
         :raises ConfigError: if there is no id, a subclass of ``ValueError``.
-        :raises KTError: if the server fails; call it again then.
+        :raises KTError: if the server fails, a 503 unless a view deals with it; call it again then.
         """
         if except_current and not has_request_context():
             raise RuntimeError("except_current needs a request, whose session is to be spared")
-        return users_of_app().kill_sessions(user_id, _current_id() if except_current else None)
+        with as_http_errors():
+            return users_of_app().kill_sessions(user_id, _current_id() if except_current else None)
 
     def kill_session(self, user_id: object, handle: str) -> bool:
         """End one of a user's sessions.
@@ -50,9 +53,10 @@ class UserSessionMethods:
         :return: whether the user had such a session; a handle of another user's does nothing.
         :raises RuntimeError: outside an app context, or if the app's sessions are others.
         :raises ConfigError: if there is no id, a subclass of ``ValueError``.
-        :raises KTError: if the server fails.
+        :raises KTError: if the server fails, a 503 unless a view deals with it.
         """
-        return users_of_app().kill_session(user_id, handle)
+        with as_http_errors():
+            return users_of_app().kill_session(user_id, handle)
 
 
 def users_of_app() -> UserSessions:

@@ -117,6 +117,8 @@ def test_every_backend_is_there(run: tuple[str, list[dict]]) -> None:
         assert rows_of(rows, f"{subject}, 4 threads") == ["get"] * redis
         assert rows_of(rows, f"{subject}, 64 tasks") == agets * redis
         assert rows_of(rows, f"Django's sessions on {server},") == ["load + save"] * redis
+        flask = redis and bool(find_spec("flask_session"))
+        assert rows_of(rows, f"Flask's sessions on {server},") == ["load + save"] * flask
     assert rows_of(rows, "Other backends of Django's cache,") == [
         f"{call}, {peer}"
         for peer in OTHER_BACKENDS
@@ -168,6 +170,8 @@ def test_bars(run: tuple[str, list[dict]]) -> None:
         expected[f"{alone} : PyMemcacheCache"] = BESIDE_PYMEMCACHE if memcached else {}
         expected[f"{subject}, 4 threads"] = {"get": 2.0} if redis else {}
         expected["Django's sessions on ktserver,"] = {"load + save": 1.8} if redis else {}
+        flask = redis and find_spec("flask_session")
+        expected["Flask's sessions on ktserver,"] = {"load + save": 1.2} if flask else {}
         expected[f"{subject}, 64 tasks"] = {f"aget, {loop}": 2.0 for loop in LOOPS if redis}
     assert {subject: bars_of(rows, subject) for subject in expected} == expected
     barred = [row for row in rows if row["bar"] is not None]

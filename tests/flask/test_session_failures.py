@@ -204,6 +204,15 @@ class TestOwnPages:
         assert (answer.status_code, answer.text) == (599, "try again in a moment")
         assert not cookies_set(answer)
 
+    def test_calls_about_users(self, dead_port):
+        """A view that lists a user's sessions, or ends them, fails in the same way."""
+        app = make_site(KT_CACHE_URL=f"kt://127.0.0.1:{dead_port}")
+        extension = KTSession(app)
+        app.add_url_rule("/list", view_func=lambda: extension.sessions_of(7), endpoint="list")
+        app.add_url_rule("/kill", view_func=lambda: extension.kill_sessions(7), endpoint="kill")
+        for path in ("/list", "/kill"):
+            assert app.test_client().get(path).status_code == 503
+
     def test_after_request(self, without_server):
         """The error page passes through the app's after_request functions, as any answer does."""
         app, _ = without_server()

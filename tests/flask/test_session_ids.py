@@ -177,3 +177,59 @@ class TestStrangeIds:
         fresh = cookie.partition("=")[2].partition(";")[0]
         assert len(fresh) == 43
         assert visitor.get("/", headers={"Cookie": f"session={fresh}"}).text == "ada"
+
+
+class TestUsers:
+    """Sessions with a user, whose index follows."""
+
+    @pytest.fixture
+    def sessions(self):
+        return KTSession()
+
+    @pytest.fixture
+    def app(self, any_url, sessions):
+        app = make_site(KT_CACHE_URL=any_url, KT_SESSION_USER_KEY="user")
+        sessions.init_app(app)
+
+        @app.post("/slow-new-id")
+        def slow_new_id():
+            sessions.kill_sessions("ada")
+            session.regenerate()
+            return "done"
+
+        @app.post("/new-id-without-user")
+        def new_id_without_user():
+            session.pop("user")
+            session["language"] = "en"
+            session.regenerate()
+            return "done"
+
+        return app
+
+    def test_one_entry(self, app, sessions, visitor):
+        """After a new id the user has one session in the list still, of the same beginning."""
+        visitor.post("/login/ada")
+        with app.app_context():
+            (before,) = sessions.sessions_of("ada")
+            visitor.post("/new-id")
+            (after,) = sessions.sessions_of("ada")
+            assert (after.handle != before.handle, after.created) == (True, before.created)
+            assert sessions.kill_sessions("ada") == 1
+        assert visitor.get("/").text == "nobody"
+
+    def test_killed_meanwhile(self, app, sessions, visitor, kt):
+        """A session that was killed does not go on under another id."""
+        visitor.post("/login/ada")
+        answer = visitor.post("/slow-new-id")
+        assert (answer.text, cookies_set(answer)) == ("done", [])
+        assert records(kt) == []
+        with app.app_context():
+            assert sessions.sessions_of("ada") == []
+
+    def test_logged_out(self, app, sessions, visitor):
+        """A visitor who stays without being logged in is in nobody's list any more."""
+        visitor.post("/login/ada")
+        visitor.post("/new-id-without-user")
+        assert visitor.get("/").text == "nobody"
+        with app.app_context():
+            assert sessions.sessions_of("ada") == []

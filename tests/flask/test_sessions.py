@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import pickle
 import uuid
 
 import pytest
@@ -15,6 +16,7 @@ from kt_cache.flask import KTCache, KTSession, KTSessionInterface
 from kt_cache.sessions import SessionStore
 from tests.flask.conftest import make_app
 from tests.flask.sites import make_site, records, session_id
+from tests.support.bombs import Bomb
 
 VALUES = {
     "text": "käse ☂",
@@ -25,6 +27,9 @@ VALUES = {
     "markup": Markup("<b>bold</b>"),
     "uuid": uuid.UUID(int=5),
     "looks tagged": {" t": [1, 2]},
+    "looks tagged inside": [{"a": [{" d": "x"}]}],
+    "blanks": {" a": " b", "c": '" t'},
+    "one of a kind inside": {"a": [[{"b": (1, b"2")}]]},
 }
 
 
@@ -244,6 +249,39 @@ class TestConfiguration:
         assert other.get("/").text == "nobody"
         assert "signature fits none of the signing keys" in caplog.text
 
+    def test_msgpack(self, any_url, kt):
+        """Another serializer can be named; the earlier one is read still, if that is named, too."""
+        before = make_site(KT_CACHE_URL=any_url)
+        KTSession(before)
+        old = before.test_client()
+        old.post("/login/ada")
+        options = {"serializer": "msgpack", "read_serializers": ["tagged-json"]}
+        app = make_site(KT_CACHE_URL=any_url, KT_SESSION_OPTIONS=options)
+        KTSession(app)
+        visitor = app.test_client()
+        visitor.set_cookie("session", session_id(old))
+        assert [visitor.get("/").text, visitor.get("/count").text] == ["ada", "1"]
+        (key,) = records(kt)
+        assert b"flask:" not in kt.get_bytes(key)
+        assert visitor.get("/").text == "ada"
+        assert old.get("/").text == "nobody"  # who is not told of msgpack reads none
+
+    def test_pickle_only_by_name(self, any_url, kt, caplog, tmp_path):
+        """What is pickled is never unpickled unless the site has named pickle."""
+        app = make_site(KT_CACHE_URL=any_url)
+        KTSession(app)
+        visitor = app.test_client()
+        visitor.post("/login/ada")
+        (key,) = records(kt)
+        kt.set_bytes(key, b"\x81" + pickle.dumps(Bomb(tmp_path / "trace")))
+        assert visitor.get("/").text == "nobody"
+        assert not (tmp_path / "trace").exists()
+        assert "unreadable session" in caplog.text
+        app = make_site(KT_CACHE_URL=any_url, KT_SESSION_OPTIONS={"serializer": "pickle"})
+        KTSession(app)
+        with app.test_client().session_transaction() as stored:
+            stored["value"] = {1, 2}
+
     def test_several_apps(self, url):
         """One extension object serves several apps, each with its own server or database."""
         sessions = KTSession()
@@ -259,6 +297,30 @@ class TestConfiguration:
         [
             ({}, r"set app\.config\['KT_SESSION_URL'\] or app\.config\['KT_CACHE_URL'\]"),
             ({"KT_CACHE_URL": "redis://localhost"}, "unknown scheme 'redis'"),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"touch_afer": 0.5}},
+                "unknown option 'touch_afer'; did you mean 'touch_after'",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"mode": "marge"}},
+                "mode: unknown choice 'marge'; did you mean 'merge'",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"touch_after": 1}},
+                "touch_after must be a part of the lifetime",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"serializer": "tagged_json"}},
+                "serializer: unknown serializer 'tagged_json'.*; did you mean 'tagged-json'",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTION": {}},
+                "unknown setting 'KT_SESSION_OPTION'; did you mean 'KT_SESSION_OPTIONS'",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_MODE": "error"},
+                r"'KT_SESSION_MODE'.*app.config\['KT_SESSION_OPTIONS'\] = \{'mode': ...\}",
+            ),
             (
                 {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": "fast"},
                 r"\['KT_SESSION_OPTIONS'\] must be a dictionary",
