@@ -84,7 +84,7 @@ class KTSessionInterface(SessionInterface):
             session.is_given_up = True
             answer_instead(app, session, response, error)
         if depends_on_cookie:
-            response.vary.add("Cookie")
+            _vary_by_cookie(response)
 
     @staticmethod
     def regenerate(session: SessionMixin) -> None:
@@ -238,6 +238,13 @@ class KTSession(UserSessionMethods):
         :raises SessionUnavailable: if it could not be loaded.
         """
         KTSessionInterface.regenerate(session)
+
+
+def _vary_by_cookie(response: Response) -> None:
+    if "Vary" in response.headers:
+        response.vary.add("Cookie")
+    else:  # the same, without parsing a header that is not there
+        response.headers["Vary"] = "Cookie"
 
 
 def _new_id() -> str:

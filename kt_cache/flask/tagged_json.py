@@ -18,6 +18,7 @@ __all__ = ["TAGGED_JSON"]
 
 _tagged = TaggedJSONSerializer()
 _plain_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_plain_decode = json.JSONDecoder().decode
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 # Django's sessions are JSON too. On a database shared with them, an id of theirs is none of ours,
 # nor the other way round.
@@ -36,7 +37,7 @@ def _decode(data: bytes) -> Any:
         raise DecodeError("not a Flask session")
     try:
         text = data[len(_MARK) :].decode()
-        return _tagged.loads(text) if _MAY_BE_TAGGED in data else json.loads(text)
+        return _tagged.loads(text) if _MAY_BE_TAGGED in data else _plain_decode(text)
     except Exception as error:
         raise DecodeError("not Flask's tagged JSON") from error
 

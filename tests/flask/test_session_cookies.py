@@ -126,3 +126,14 @@ def test_vary_when_it_is_refreshed(app):
     answer = visitor.get("/about")
     assert len(cookies_set(answer)) == 1
     assert answer.headers["Vary"] == "Cookie"
+
+
+def test_vary_keeps_what_the_view_said(app):
+    """An answer that depends on something else as well says both."""
+
+    @app.get("/by-language")
+    def by_language():
+        return session.get("user", ""), {"Vary": "Accept-Language"}
+
+    answer = app.test_client().get("/by-language")
+    assert sorted(answer.headers["Vary"].split(", ")) == ["Accept-Language", "Cookie"]
