@@ -22,6 +22,7 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
     :param session_id: ``None`` for a session that is not stored yet.
     :param origin: what a save starts from.
     :param has_cookie: whether the visitor sent a session cookie, of whatever worth.
+    :param user_key: of the user's id in the data, which nobody can remove from a read-only session.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         *,
         origin: Origin | None = None,
         has_cookie: bool = False,
+        user_key: str | None = None,
     ) -> None:
         super().__init__(data, ServerSession._changed)
+        self._user_key = user_key
         self.session_id = session_id
         self.origin = origin
         self.owned: Owned | None = None  # whose it is, by the index of that user
@@ -74,6 +77,22 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         """
         self._refuse_if_read_only("ended")
         super().clear()
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Remove a key and return its value, or the default if there is one.
+
+        :raises SessionUnavailable: as :meth:`clear`, for the key of the user's id.
+        """
+        self._refuse_logout(key)
+        return super().pop(key, *default)
+
+    def __delitem__(self, key: str) -> None:
+        self._refuse_logout(key)
+        super().__delitem__(key)
+
+    def _refuse_logout(self, key: str) -> None:
+        if key == self._user_key:
+            self._refuse_if_read_only("ended")
 
     def _refuse_if_read_only(self, done: str) -> None:
         if self.is_read_only:

@@ -75,6 +75,11 @@ class UnloadedSession(SessionMixin):
 
     __getitem__ = __setitem__ = __delitem__ = __iter__ = __len__ = regenerate = _refuse
 
+    @property
+    def is_read_only(self) -> bool:
+        """No answer: without a session there is nothing to go on with."""
+        self._refuse()
+
 
 def answer_instead(
     app: Flask,

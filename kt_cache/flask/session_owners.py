@@ -41,11 +41,11 @@ class SessionOwners:
     ) -> None:
         self.users = UserSessions(store, realm=_REALM, lifetime_of=lifetime_of)
         self._store = store
-        self._user_key = user_key
+        self.user_key = user_key
 
     def owned(self, data: dict[str, Any], session_id: str | None) -> Owned | None:
         """Return whose session this is; ``None`` if nobody's."""
-        user = dict.get(data, self._user_key)  # which does not count as an access of a view
+        user = dict.get(data, self.user_key)  # which does not count as an access of a view
         if session_id is None or user is None or user == "":
             return None
         return Owned(str(user), session_id)

@@ -66,7 +66,13 @@ class KTSessionInterface(SessionInterface):
             return UnloadedSession(error)
         if found is None:
             return self.session_class(has_cookie=True)
-        session = self.session_class(found.data, session_id, origin=found.origin, has_cookie=True)
+        session = self.session_class(
+            found.data,
+            session_id,
+            origin=found.origin,
+            has_cookie=True,
+            user_key=self.owners.user_key,
+        )
         session.owned = self.owners.owned(session, session_id)
         return session
 
@@ -83,8 +89,12 @@ class KTSessionInterface(SessionInterface):
         except (SessionUnavailable, SessionConflict) as error:
             session.is_given_up = True
             answer_instead(app, session, response, error)
-        if depends_on_cookie:
-            _vary_by_cookie(response)
+        if not depends_on_cookie:
+            return
+        _vary_by_cookie(response)
+        if session.is_read_only:
+            # Nobody is to find the page without a login in a cache when the store is back.
+            response.cache_control.no_store = True
 
     @staticmethod
     def regenerate(session: SessionMixin) -> None:

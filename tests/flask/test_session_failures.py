@@ -108,9 +108,10 @@ class TestOutage:
             lambda: session.pop("user", None),
             lambda: session.clear(),
             lambda: session.regenerate(),
+            lambda: session.is_read_only,
             lambda: KTSession().regenerate(session),
         ],
-        ids=range(12),
+        ids=range(13),
     )
     def test_everything_else_is_refused(self, without_server, use):
         """However a view uses a session that could not be loaded, it is not an empty one."""
@@ -301,6 +302,56 @@ class TestReadOnly:
         _, visitor = without_server(on_failure="read-only")
         answer = visitor.post(path)
         assert (answer.status_code, cookies_set(answer)) == (503, [])
+
+    @pytest.mark.parametrize(
+        "logout",
+        [
+            lambda: session.pop("user"),
+            lambda: session.pop("user", None),
+            lambda: session.__delitem__("user"),
+        ],
+        ids=["pop", "pop with a default", "del"],
+    )
+    def test_logout_by_taking_the_user_out(self, dead_port, logout):
+        """The user's id cannot be taken out of a session that is elsewhere; other things can."""
+        app = make_site(
+            KT_CACHE_URL=f"kt://127.0.0.1:{dead_port}",
+            KT_SESSION_OPTIONS={"on_failure": "read-only"},
+            KT_SESSION_USER_KEY="user",
+        )
+        KTSession(app)
+        app.add_url_rule("/bye", view_func=lambda: str(logout()), endpoint="bye")
+        app.add_url_rule("/less", view_func=lambda: str(session.pop("cart", 0)), endpoint="less")
+        visitor = app.test_client()
+        visitor.set_cookie("session", "some-id")
+        answer = visitor.get("/bye")
+        assert (answer.status_code, cookies_set(answer)) == (503, [])
+        assert visitor.get("/less").text == "0"
+
+    def test_logout_while_the_server_is_there(self, included_server):
+        """Taking the user's id out logs out as ever."""
+        app = make_site(KT_CACHE_URL=url_of(included_server), KT_SESSION_USER_KEY="user")
+        KTSession(app)
+        app.add_url_rule("/bye", view_func=lambda: session.pop("user"), endpoint="bye")
+        visitor = app.test_client()
+        visitor.post("/login/ada")
+        assert visitor.get("/bye").text == "ada"
+        assert visitor.get("/").text == "nobody"
+
+    def test_no_cache_keeps_the_page(self, without_server):
+        """A page that shows a visitor as a stranger is not stored by caches; others may be."""
+        app, visitor = without_server(on_failure="read-only")
+
+        @app.get("/cached")
+        def cached():
+            answer = app.make_response(str("user" in session))
+            answer.cache_control.max_age = 60
+            return answer
+
+        assert visitor.get("/").cache_control.no_store
+        assert visitor.get("/count").cache_control.no_store
+        assert visitor.get("/cached").cache_control.no_store
+        assert "Cache-Control" not in visitor.get("/about").headers
 
     def test_new_visitors(self, without_server):
         """A session that begins cannot be stored: nobody is told that it was."""
