@@ -26,6 +26,7 @@ from kt_cache.sessions.origin import Origin
 __all__ = ["create", "delete", "end", "leave", "move", "replace", "save", "touch"]
 
 _RETRIES = 5
+_PATIENCE = 5.0  # seconds for further ones, where no change of others is a reason to give up
 
 
 def create(key: bytes, payload: bytes, lifetime: float) -> Steps[Origin | None]:
@@ -62,9 +63,11 @@ def save(
     :param data: the session's.
     :param payload: the same, encoded.
     :param origin: has a token.
-    :param refuse_conflicts: raise ``SessionConflict`` for a key that both have changed.
+    :param refuse_conflicts: raise ``SessionConflict`` for a key that both have changed, and after
+        six attempts.
     """
     token, wanted = origin.token, payload
+    patient_until = monotonic() + (0 if refuse_conflicts else _PATIENCE)
     unknown: OutcomeUnknown | None = None
     merged: dict[str, Any] | None = None
     for lost in count(1):
@@ -82,7 +85,7 @@ def save(
         if unknown and stored == payload:  # it was carried out
             new_token, ends = token, monotonic() + left
             break
-        if lost > _RETRIES:
+        if lost > _RETRIES and monotonic() >= patient_until:
             raise unknown or SessionConflict(
                 f"others kept changing the session while it was saved ({lost} attempts)"
             )

@@ -162,11 +162,9 @@ class TestMany:
 
         def work(me):
             for _ in range(self.TIMES):
-                saved = False
-                while not saved:
-                    data, origin = sessions.load(ID)
-                    data[f"by {me}"] = data.get(f"by {me}", 0) + 1
-                    saved = self.is_saved(sessions, data, origin)
+                data, origin = sessions.load(ID)
+                data[f"by {me}"] = data.get(f"by {me}", 0) + 1
+                assert sessions.save(ID, data, 60, origin)
 
         run_threads(self.THREADS, work)
         assert sessions.load(ID).data == {f"by {me}": self.TIMES for me in range(self.THREADS)}
@@ -210,9 +208,13 @@ class NeverStill(KyotoStore):
         return super().swap_record(*args)
 
 
-@pytest.mark.parametrize("mode", ["merge", "error"])
-def test_it_is_not_tried_for_ever(store, mode):
-    """A session that never stays the same is tried six times, and nothing of ours is stored."""
+@pytest.mark.parametrize(("mode", "least", "most"), [("merge", 10, 10_000), ("error", 6, 6)])
+def test_it_is_not_tried_for_ever(store, monkeypatch, mode, least, most):
+    """A session that never stays the same is tried for a while, in the mode error six times.
+
+    Nothing of ours is stored.
+    """
+    monkeypatch.setattr("kt_cache.sessions.saving._PATIENCE", 1.0)
     others = SessionStore(store, Codec("json"))
     others.create(ID, {"a": 1}, 60)
     restless = NeverStill(store.config, others)
@@ -220,5 +222,5 @@ def test_it_is_not_tried_for_ever(store, mode):
     data, origin = sessions.load(ID)
     with pytest.raises(SessionConflict, match="kept changing"):
         sessions.save(ID, data | {"a": 2}, 60, origin)
-    assert restless.swaps == 6
-    assert others.load(ID).data == {"a": 1, "others": 6}
+    assert least <= restless.swaps <= most
+    assert others.load(ID).data == {"a": 1, "others": restless.swaps}
