@@ -14,9 +14,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as Rows
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
 from kt_cache.cache.steps import Compute, Steps, arun, run
@@ -61,6 +61,12 @@ class SessionStore(Records, Rows):
         """Store the session in both places.
 
         A session that the server has lost meanwhile is put back; one whose row is gone was ended.
+
+        :raises CreateError: with ``must_create``, if the id is taken.
+        :raises UpdateError: without, if the session was ended meanwhile.
+        :raises DatabaseError: if the database fails. A new session is in neither place then; of one
+            that was there before, the record has what was changed and the row gets it with the
+            next save that changes something.
         """
         run(self._records.store, self._saving(_Calls(""), must_create))
 
@@ -117,7 +123,9 @@ class SessionStore(Records, Rows):
             yield calls.of(Records, "save", self, True)
             try:
                 yield calls.of(Rows, "save", self, True)
-            except CreateError:
+            except GeneratorExit:
+                raise
+            except BaseException:  # there is no row, so nothing would end the record
                 yield calls.of(Records, "delete", self)
                 raise
             return
@@ -131,15 +139,22 @@ class SessionStore(Records, Rows):
             return
         if self.is_read_only or (before is not None and self._origin is before):
             return  # nothing was written
+        yield from self._saving_row(calls)
+
+    def _saving_row(self, calls: _Calls) -> Steps[None]:
         try:
             yield calls.of(Rows, "save", self)
-        except UpdateError:  # or the database failed, which the next line tells
+        except UpdateError as error:  # as which Django raises whatever the database says
             if not (yield calls.of(Rows, "exists", self, self.session_key)):
                 yield calls.of(Records, "delete", self)
+                raise
+            failure = error.__context__
+            if isinstance(failure, DatabaseError):
+                raise failure from failure.__cause__
             raise
 
     def _saving_what_the_server_lost(self, calls: _Calls) -> Steps[None]:
-        yield calls.of(Rows, "save", self)  # an UpdateError if it was ended
+        yield from self._saving_row(calls)
         data = self._get_session()  # type: ignore[attr-defined]
         left = yield calls.of(type(self), "get_expiry_age", self)
         if not (yield from self._putting_back(calls, data, left)):

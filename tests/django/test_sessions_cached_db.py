@@ -8,7 +8,7 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as Rows
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -336,6 +336,56 @@ class TestEnded:
         lose_all()
         visitor.cookies["sessionid"] = key
         assert visitor.get("/show").json() == {}
+
+
+class TestDatabaseFails:
+    @pytest.fixture
+    def failing(self):
+        """Let the database fail at statements that begin with one of some words."""
+
+        def fails_at(*words):
+            def execute(run, sql, *args):
+                if sql.startswith(words):
+                    raise OperationalError("database is locked")
+                return run(sql, *args)
+
+            return connection.execute_wrapper(execute)
+
+        return fails_at
+
+    def test_a_new_session(self, visit, failing):
+        """A session without a row is none: its record goes, and the error is the database's."""
+        session = visit()
+        session.update({"a": 1})
+        with failing("INSERT"), pytest.raises(OperationalError, match="locked"):
+            session.save()
+        assert caches["default"].client.count() == Session.objects.count() == 0
+
+    @pytest.mark.parametrize("words", [("UPDATE",), ("UPDATE", "SELECT")], ids=["write", "all"])
+    @pytest.mark.parametrize("server", ["has it", "has lost it"])
+    def test_a_save(self, visit, made, failing, words, server):
+        """Nobody has ended the session, so nobody is told that; the next change is in both."""
+        key = made(a=1)
+        session = visit(key)
+        session.update({"b": 2})
+        if server == "has lost it":
+            lose_all()
+        with failing(*words), pytest.raises(OperationalError, match="locked"):
+            session.save()
+        assert in_database(key) == {"a": 1}
+        session = visit(key)
+        session.update({"c": 3})
+        session.save()
+        assert on_server(key) == in_database(key)
+        assert on_server(key).items() >= {"a": 1, "c": 3}.items()
+
+    def test_a_visitor_is_told_of_an_error(self, made, failing):
+        """A site whose database fails does not say that the session was ended."""
+        visitor = Client(raise_request_exception=False)
+        visitor.get("/put?key=a&value=1")
+        with failing("UPDATE"):
+            assert visitor.get("/put?key=a&value=2").status_code == 500
+        assert visitor.get("/put?key=a&value=3").status_code == 200
 
 
 class TestServerDown:
