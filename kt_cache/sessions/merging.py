@@ -47,14 +47,27 @@ def take_over(
 ) -> None:
     """Change in ``data`` what others have changed, and nothing else.
 
+    Keys that the serializer has stored as text get the names they are stored under, such as "1" for
+    1 in JSON. Otherwise what others deleted or changed would stay under the name it has in hand.
+
     :param data: what we have in hand.
     :param ours: the same, as we wanted to store it.
     :param merged: what was stored.
     """
+    _name_as_stored(data, ours)
     for key in [*merged, *(key for key in ours if key not in merged)]:
         mine, now = ours.get(key, _MISSING), merged.get(key, _MISSING)
         if not _same(mine, now):
             _put(data, key, now)
+
+
+def _name_as_stored(data: MutableMapping[Any, Any], ours: Mapping[str, Any]) -> None:
+    renamed = [key for key in data if not isinstance(key, str) and key not in ours]
+    if not renamed:
+        return
+    for key in renamed:
+        del data[key]
+    data.update({name: value for name, value in ours.items() if name not in data})
 
 
 def _put(data: MutableMapping[str, Any], key: str, value: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from kt_cache.cache import Codec
@@ -50,6 +52,29 @@ class TestMerge:
         cart.append(3)
         assert sessions.save(ID, two.data, 60, origin)
         assert sessions.load(ID).data == {"cart": [1, 2, 3], "seen": 2}
+
+    @pytest.mark.parametrize("key", [1, 1.5, True, None])
+    def test_keys_that_are_no_text(self, sessions, key):
+        """What JSON stores under another name goes when others delete it, and never comes back."""
+        name = json.loads(json.dumps({key: 0})).popitem()[0]
+        one, two = two_visits(sessions, {key: "both", "a": 1})
+        origin = sessions.save(ID, {key: "both", "a": 2}, 60, one.origin)
+        two.data.pop(name)
+        sessions.save(ID, two.data, 60, two.origin)
+        mine = {key: "both", "a": 3}
+        origin = sessions.save(ID, mine, 60, origin)
+        assert mine == {"a": 3}
+        assert sessions.save(ID, mine, 60, origin)
+        assert sessions.load(ID).data == {"a": 3}
+
+    def test_keys_that_are_no_text_changed(self, sessions):
+        """What others stored under such a name replaces ours; what they left alone stays."""
+        one, two = two_visits(sessions, {1: "both", 2: "mine"})
+        two.data["1"] = "yours"
+        sessions.save(ID, two.data, 60, two.origin)
+        mine = {1: "both", 2: "mine", "a": 1}
+        assert sessions.save(ID, mine, 60, one.origin)
+        assert mine == sessions.load(ID).data == {"1": "yours", "2": "mine", "a": 1}
 
     def test_saved_again(self, sessions):
         """A second save starts from the first one: nothing of others is lost or undone."""
