@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from kt_cache.cache.log_limit import begin_anew
+from kt_cache.sessions import outage
 
 # Tests of Ctrl-C need what Python does by default; what a shell starts behind ignores the signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -29,7 +30,9 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
     All else stays out of the collections during a test, of which many ask for full ones, too:
     they would take up to 50 ms each.
     """
-    begin_anew()  # a line that was logged for one test does not hold back another one's
+    # A line that was logged for one test does not hold back another one's.
+    begin_anew()
+    outage.begin_anew()
     gc.freeze()
     try:
         return (yield)

@@ -1,4 +1,4 @@
-"""What is said, and how often, while the store of the sessions fails and sites go on without it."""
+"""What is said of sessions that cannot be had, and how often: every request may have such a one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from kt_cache.errors import (
 
 __all__ = [
     "FAILURES",
+    "begin_anew",
     "note_dropped_write",
     "note_empty_session",
     "note_refused_request",
+    "note_unreadable_session",
     "unavailable",
 ]
 
@@ -28,8 +30,15 @@ FAILURES = (TransportError, ServerError, RemoteProtocolError)
 """Errors that say that the store failed."""
 
 _limit = LogLimit(30.0)
+
+
+def begin_anew() -> None:
+    """Forget which lines there were."""
+    _limit.reset_after_fork()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_limit.reset_after_fork)
+    os.register_at_fork(after_in_child=begin_anew)
 
 
 def unavailable(error: KTError) -> SessionUnavailable:
@@ -43,23 +52,35 @@ def unavailable(error: KTError) -> SessionUnavailable:
 
 def note_empty_session(error: KTError) -> None:
     """Log that a visitor gets an empty session, if the last line like it was a while ago."""
-    _log("sessions cannot be loaded: visitors get empty ones and keep their cookies", error)
+    _log("sessions cannot be loaded: visitors get empty ones and keep their cookies", _of(error))
 
 
 def note_dropped_write(error: KTError | None = None) -> None:
     """Log that a session was not stored, if the last line like it was a while ago."""
-    _log("sessions cannot be stored: what was changed in them is lost", error)
+    _log("sessions cannot be stored: what was changed in them is lost", _of(error))
 
 
 def note_refused_request(error: KTError) -> None:
     """Log that a request got no session, if the last line like it was a while ago."""
-    _log("requests are refused, for their sessions cannot be had", error)
+    _log("requests are refused, for their sessions cannot be had", _of(error))
 
 
-def _log(what: str, error: KTError | None) -> None:
+def note_unreadable_session(reason: str) -> None:
+    """Log that a session counts as missing, if the last line like it was a while ago."""
+    _log("an unreadable session counts as missing", reason)
+
+
+def _of(error: KTError | None) -> str | None:
+    """Return what is said of an error; its key is that of a session, and in no line."""
+    if error is None:
+        return None
+    return error.message if error.host is None else f"{error.message}; host={error.host}"
+
+
+def _log(what: str, reason: str | None) -> None:
     held_back = _limit.take(what)
     if held_back is None:
         return
-    reason = "" if error is None else f" ({error})"
+    because = "" if reason is None else f" ({reason})"
     more = f"; {held_back} more since the last line like this" if held_back else ""
-    logger.warning("%s%s%s", what, reason, more)
+    logger.warning("%s%s%s", what, because, more)

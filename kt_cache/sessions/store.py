@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import MutableMapping
 from time import monotonic
 from typing import Any, TypeVar
@@ -17,11 +16,15 @@ from kt_cache.errors import DecodeError, KTError, SessionUnavailable
 from kt_cache.sessions import saving
 from kt_cache.sessions.options import ERROR, LAST_WRITE, READ_ONLY, SessionOptions
 from kt_cache.sessions.origin import UNSTORED, Loaded, Origin
-from kt_cache.sessions.outage import FAILURES, note_dropped_write, note_empty_session, unavailable
+from kt_cache.sessions.outage import (
+    FAILURES,
+    note_dropped_write,
+    note_empty_session,
+    note_unreadable_session,
+    unavailable,
+)
 
 __all__ = ["SessionStore"]
-
-logger = logging.getLogger("kt_cache.sessions")
 
 T = TypeVar("T")
 
@@ -348,10 +351,10 @@ class SessionStore:
         try:
             data = self.codec.decode(payload, key)
         except DecodeError as error:
-            logger.warning("an unreadable session counts as missing: %s", error.message)
+            note_unreadable_session(error.message)
             return None
         if not isinstance(data, dict):
-            logger.warning("a session that is not a mapping counts as missing")
+            note_unreadable_session("it is not a mapping")
             return None
         return Loaded(data, Origin(payload, token, monotonic() + left))
 

@@ -12,7 +12,6 @@ from django.test import AsyncClient, Client
 from kt_cache import EmbeddedServer
 from kt_cache.django.sessions import SessionStore
 from kt_cache.errors import SessionUnavailable
-from kt_cache.sessions import outage
 from kt_cache.testing import FaultProxy
 from tests.django.conftest import BACKEND
 from tests.django.test_session_requests import DJANGOS, OURS, AsyncVisitor, cookie_of, data_of
@@ -21,12 +20,6 @@ from tests.support.failing import dead_port, own
 __all__ = ["dead_port"]
 
 NAME = "sessionid"
-
-
-@pytest.fixture(autouse=True)
-def lines():
-    """Let every test have its lines in the log."""
-    outage._limit.reset_after_fork()
 
 
 @pytest.fixture(params=[Client, AsyncVisitor], ids=["WSGI", "ASGI"])

@@ -12,19 +12,12 @@ from werkzeug.exceptions import HTTPException
 from kt_cache import EmbeddedServer, KTError
 from kt_cache.errors import SessionUnavailable
 from kt_cache.flask import KTSession
-from kt_cache.sessions import outage
 from kt_cache.testing import FaultProxy
 from tests.flask.conftest import url_of
 from tests.flask.sites import cookies_set, make_site, records, session_id
 from tests.support.failing import dead_port
 
 __all__ = ["dead_port"]
-
-
-@pytest.fixture(autouse=True)
-def lines():
-    """Let every test have its lines in the log."""
-    outage._limit.reset_after_fork()
 
 
 def make(url, **options):

@@ -12,7 +12,7 @@ from kt_cache.cache import Codec, FailurePolicy
 from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.tolerant import apply_policy
 from kt_cache.errors import OutcomeUnknown, SessionConflict, SessionUnavailable
-from kt_cache.sessions import SessionOptions, SessionStore, outage
+from kt_cache.sessions import SessionOptions, SessionStore
 from kt_cache.testing import FaultProxy
 from kt_cache.transport import PoolConfig
 from tests.support.failing import dead_port
@@ -49,12 +49,6 @@ def silent(open_sessions, fault_proxy):
 def others(store):
     """What other workers use, beside the proxy."""
     return SessionStore(store, Codec("json"))
-
-
-@pytest.fixture(autouse=True)
-def lines():
-    """Let every test have its lines in the log."""
-    outage._limit.reset_after_fork()
 
 
 @pytest.fixture
@@ -252,7 +246,9 @@ class TestReadOnly:
         assert "empty" in loaded.message
         assert "lost" in dropped.message
         assert {line.levelno for line in caplog.records} == {logging.WARNING}
+        assert sessions.store.config.address in loaded.message
         assert ID not in caplog.text
+        assert SessionStore.record_key(ID).decode() not in caplog.text
 
     def test_it_stays_read_only(self, faulty, fault_proxy, others, open_sessions):
         """A request that could not load its session does not write over it later."""

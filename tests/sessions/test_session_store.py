@@ -215,6 +215,14 @@ class TestFailures:
         assert "4111" not in text
         assert ID not in text
 
+    def test_one_line_for_many(self, sessions, caplog):
+        """A visitor who comes with such a session again and again does not fill the log."""
+        for record in (b"broken", b"\x82[]"):
+            sessions.store.client.set_bytes(sessions.record_key(ID), record)
+            for _ in range(5):
+                assert sessions.load(ID) is None
+        assert len(caplog.records) == 1
+
     def test_serializer_is_configured_not_found(self, store):
         """Sessions of a pickle configuration are not read by a JSON one, nor the other way."""
         pickled, plain = SessionStore(store, Codec(KT_PICKLE)), SessionStore(store, Codec(KT_JSON))
