@@ -161,9 +161,14 @@ class SessionStore(Records, Rows):
             raise UpdateError
 
     def _putting_back(self, calls: _Calls, data: dict[str, Any], left: float) -> Steps[bool]:
-        """Make the record of a row anew, unless somebody else did; whether this is the one."""
+        """Make the record of a row anew, unless somebody else did; whether this is the one.
+
+        One that cannot be read, for signatures or the serializer have changed, is as good as none.
+        """
         key, records = self.session_key, self._records
-        origin = yield calls.of(type(records), "create", records, key, data, left)
+        origin = yield calls.of(
+            type(records), "create", records, key, data, left, over_unreadable=True
+        )
         if origin is None:
             return False
         if not (yield calls.of(Rows, "exists", self, key)):
@@ -190,12 +195,12 @@ class _Calls:
     def __init__(self, way: str) -> None:
         self._way = way
 
-    def of(self, kind: type[Any], name: str, *arguments: Any) -> Compute:
+    def of(self, kind: type[Any], name: str, *arguments: Any, **options: Any) -> Compute:
         """Call a method as a class has it.
 
         :param arguments: the object, and the method's.
         """
-        return Compute(partial(getattr(kind, self._way + name), *arguments))
+        return Compute(partial(getattr(kind, self._way + name), *arguments, **options))
 
     def of_row(self, session: SessionStore) -> Compute:
         """Read the session's row; without one it has no id any more."""

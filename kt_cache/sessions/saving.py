@@ -23,7 +23,17 @@ from kt_cache.errors import DecodeError, OutcomeUnknown, SessionConflict
 from kt_cache.sessions.merging import merge, take_over
 from kt_cache.sessions.origin import Origin
 
-__all__ = ["create", "delete", "end", "leave", "move", "replace", "save", "touch"]
+__all__ = [
+    "create",
+    "create_over_unreadable",
+    "delete",
+    "end",
+    "leave",
+    "move",
+    "replace",
+    "save",
+    "touch",
+]
 
 _RETRIES = 5
 _PATIENCE = 5.0  # seconds for further ones, where no change of others is a reason to give up
@@ -43,6 +53,23 @@ def create(key: bytes, payload: bytes, lifetime: float) -> Steps[Origin | None]:
             token = yield Ask("swap_record", key, None, payload, lifetime)
         else:
             token = found[1] if found[0] == payload else None
+    return None if token is None else Origin(payload, token, ends)
+
+
+def create_over_unreadable(
+    key: bytes, payload: bytes, lifetime: float, codec: Codec
+) -> Steps[Origin | None]:
+    """Store a new session, also in place of a record that nobody can read."""
+    made = yield from create(key, payload, lifetime)
+    if made is not None:
+        return made
+    found = yield Ask("get_record", key)
+    if found is None or _decode(codec, found[0], key) is not None:
+        return None
+    if lifetime <= 0:
+        return (yield from end(key, payload))
+    ends = monotonic() + lifetime
+    token = yield Ask("swap_record", key, found[1], payload, lifetime)
     return None if token is None else Origin(payload, token, ends)
 
 

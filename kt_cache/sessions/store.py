@@ -105,22 +105,33 @@ class SessionStore:
     # ------------------------------------------------------------ writing
 
     def create(
-        self, session_id: str, data: MutableMapping[str, Any], lifetime: float
+        self,
+        session_id: str,
+        data: MutableMapping[str, Any],
+        lifetime: float,
+        *,
+        over_unreadable: bool = False,
     ) -> Origin | None:
         """Store a new session, atomically. One round trip.
 
         :param lifetime: seconds; zero and below stores nothing.
+        :param over_unreadable: a record that cannot be read is in nobody's way.
         :return: ``None`` if the id is taken.
         :raises EncodeError: if the data cannot be stored.
         :raises SessionUnavailable: if the store fails.
         """
-        return self._run(self._creating(session_id, data, lifetime))
+        return self._run(self._creating(session_id, data, lifetime, over_unreadable))
 
     async def acreate(
-        self, session_id: str, data: MutableMapping[str, Any], lifetime: float
+        self,
+        session_id: str,
+        data: MutableMapping[str, Any],
+        lifetime: float,
+        *,
+        over_unreadable: bool = False,
     ) -> Origin | None:
         """See :meth:`create`."""
-        return await self._arun(self._creating(session_id, data, lifetime))
+        return await self._arun(self._creating(session_id, data, lifetime, over_unreadable))
 
     def save(
         self,
@@ -233,10 +244,13 @@ class SessionStore:
     # ------------------------------------------------------------ which steps to take
 
     def _creating(
-        self, session_id: str, data: MutableMapping[str, Any], lifetime: float
+        self, session_id: str, data: MutableMapping[str, Any], lifetime: float, anyway: bool
     ) -> Steps[Origin | None]:
         key = self.record_key(session_id)
-        return saving.create(key, self.codec.encode(dict(data), key), lifetime)
+        payload = self.codec.encode(dict(data), key)
+        if anyway:
+            return saving.create_over_unreadable(key, payload, lifetime, self.codec)
+        return saving.create(key, payload, lifetime)
 
     def _saving(
         self,

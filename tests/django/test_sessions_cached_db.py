@@ -184,6 +184,42 @@ class TestLost:
         session.save()
         assert on_server(key) == in_database(key) == {"a": 1, "b": 2}
 
+    @pytest.fixture
+    def signed_from_now_on(self, site, made):
+        """A session from before the site signs its sessions."""
+        key = made(a=1)
+        usual = site.CACHES["default"]
+        options = {**usual.get("OPTIONS", {}), "signing_keys": ["0123456789abcdef"]}
+        site.CACHES = {"default": {**usual, "OPTIONS": options}}
+        return key
+
+    def test_unreadable(self, visit, signed_from_now_on, django_assert_num_queries):
+        """A session that is unreadable on the server comes from the database, too."""
+        key = signed_from_now_on
+        assert visit(key).data() == {"a": 1}
+        with django_assert_num_queries(0):
+            assert visit(key).data() == {"a": 1}
+        session = visit(key)
+        session.update({"b": 2})
+        session.save()
+        assert on_server(key) == in_database(key) == {"a": 1, "b": 2}
+
+    def test_unreadable_and_ended(self, visit, signed_from_now_on):
+        """What is unreadable and has no row is no session."""
+        Session.objects.all().delete()
+        session = visit(signed_from_now_on)
+        assert session.data() == {}
+        assert session.session_key is None
+
+    def test_unreadable_meanwhile(self, visit, made):
+        """If it becomes unreadable while it is in use, the next save makes it readable."""
+        key = made(a=1)
+        session = visit(key)
+        session.update({"b": 2})
+        caches["default"].client.set_bytes(Records.record_key(key), b"what nobody can read")
+        session.save()
+        assert on_server(key) == in_database(key) == {"a": 1, "b": 2}
+
     def test_its_time_goes_on(self, visit, made):
         """It is put back for the time that it has left."""
         key = made(a=1)
@@ -246,10 +282,10 @@ class Meanwhile(Records):
         super().__init__(records.store, records.codec, records.options)
         self.when, self.other_request = when, other_request
 
-    def create(self, *args):
+    def create(self, *args, **options):
         if self.when == "before":
             self.other_request()
-        origin = super().create(*args)
+        origin = super().create(*args, **options)
         if self.when == "after":
             self.other_request()
         return origin

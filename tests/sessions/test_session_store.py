@@ -54,6 +54,26 @@ class TestLife:
         assert sessions.create(ID, {"a": 2}, 60) is None
         assert sessions.load(ID).data == {"a": 1}
 
+    def test_create_over_unreadable(self, sessions, store):
+        """A record that nobody can read gives way if the caller says so; no other one does."""
+        key = sessions.record_key(ID)
+        store.set(key, b"no session", 60)
+        assert sessions.create(ID, {"a": 1}, 60) is None
+        origin = sessions.create(ID, {"a": 1}, 60, over_unreadable=True)
+        assert sessions.load(ID).data == {"a": 1}
+        assert sessions.create(ID, {"a": 2}, 60, over_unreadable=True) is None
+        assert sessions.save(ID, {"a": 3}, 60, origin) is not None
+        assert sessions.load(ID).data == {"a": 3}
+        assert sessions.delete(ID)
+        assert sessions.create(ID, {"a": 4}, 60, over_unreadable=True) is not None
+        assert sessions.load(ID).data == {"a": 4}
+
+    def test_create_over_unreadable_without_time(self, sessions, store):
+        """A session whose time is over leaves nothing, and does not fail."""
+        store.set(sessions.record_key(ID), b"no session", 60)
+        assert sessions.create(ID, {"a": 1}, -1, over_unreadable=True) is not None
+        assert not sessions.exists(ID)
+
     def test_create_is_atomic(self, sessions):
         """Of 16 who create the same id at the same moment exactly one does."""
         for number in range(20):
