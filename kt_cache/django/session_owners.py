@@ -65,7 +65,8 @@ class OwnedSession(SessionBase):
         if self.session_key is None:
             super().save(must_create)  # which comes back here with an id
             return
-        now = self._owned(self._get_session(no_load=must_create))  # type: ignore[attr-defined]
+        data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        now = self._owned(data, self.session_key)
         save, discard = super().save, super().delete
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
@@ -87,7 +88,7 @@ class OwnedSession(SessionBase):
             await super().asave(must_create)
             return
         data = await self._aget_session(no_load=must_create)  # type: ignore[attr-defined]
-        now = self._owned(data)
+        now = self._owned(data, self.session_key)
         save, discard = super().asave, super().adelete
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
@@ -102,6 +103,32 @@ class OwnedSession(SessionBase):
             **self._visitor,
         )
         self._stored(now, stored, must_create)
+
+    def _move(self, new_key: str) -> None:
+        before = self._noted
+        now = self._owned(self._get_session(), new_key)  # type: ignore[attr-defined]
+        move, discard = super()._move, super().delete  # type: ignore[misc]
+        if now is None and before is None:
+            move(new_key)
+            return
+        stored = self.users.store(now, before, lambda: move(new_key), discard, **self._visitor)
+        self._stored(now, stored, must_create=True)
+        if now is not None and before is not None and before.user == now.user:
+            self.users.forget(before.user, before.session_id)
+
+    async def _amove(self, new_key: str) -> None:
+        before = self._noted
+        now = self._owned(await self._aget_session(), new_key)  # type: ignore[attr-defined]
+        move, discard = super()._amove, super().adelete  # type: ignore[misc]
+        if now is None and before is None:
+            await move(new_key)
+            return
+        stored = await self.users.astore(
+            now, before, lambda: move(new_key), discard, **self._visitor
+        )
+        self._stored(now, stored, must_create=True)
+        if now is not None and before is not None and before.user == now.user:
+            await self.users.aforget(before.user, before.session_id)
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
@@ -140,8 +167,8 @@ class OwnedSession(SessionBase):
 
     # ------------------------------------------------------------ what both ways share
 
-    def _owned(self, data: dict[str, Any]) -> Owned | None:
-        user, session_id = data.get(SESSION_KEY), self.session_key
+    def _owned(self, data: dict[str, Any], session_id: str | None) -> Owned | None:
+        user = data.get(SESSION_KEY)
         return None if user is None or session_id is None else Owned(str(user), session_id)
 
     def _is_noted(self, now: Owned | None) -> bool:
@@ -150,7 +177,7 @@ class OwnedSession(SessionBase):
         return is_read_only or now == self._noted
 
     def _loaded(self, data: dict[str, Any]) -> dict[str, Any]:
-        self._noted = self._owned(data)
+        self._noted = self._owned(data, self.session_key)
         return data
 
     def _stored(self, now: Owned | None, stored: bool, must_create: bool) -> None:

@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.base import (
     SessionBase,
     UpdateError,
 )
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils.crypto import get_random_string
 
 from kt_cache.django.session_owners import OwnedSession
@@ -40,6 +41,9 @@ class RecordSession(SessionBase):
         super().__init__(session_key)
         self._records = session_records(self.serializer)
         self._origin: Origin | None = None
+
+    is_renewed = False
+    """Whether it has a new id or was ended, which nobody may be told of unless it is stored."""
 
     @property
     def is_read_only(self) -> bool:
@@ -98,6 +102,56 @@ class RecordSession(SessionBase):
                 continue
             self.modified = True
             return
+
+    def cycle_key(self) -> None:
+        """Go on under a new id.
+
+        :raises SessionInterrupted: if the session was ended meanwhile: it does not go on then.
+        """
+        self._get_session()  # type: ignore[attr-defined]
+        self._refuse_a_new_id()
+        self._renew()
+        self.is_renewed = self.modified = True
+
+    async def acycle_key(self) -> None:
+        """See :meth:`cycle_key`."""
+        await self._aget_session()  # type: ignore[attr-defined]
+        self._refuse_a_new_id()
+        await self._arenew()
+        self.is_renewed = self.modified = True
+
+    def _renew(self) -> None:
+        if self._session_key and self._origin is None:
+            self.load()  # it was cleared before; what is stored goes, but has to be there
+        if self._origin is None:
+            self.create()
+        else:
+            self._move(self._get_new_session_key())
+
+    async def _arenew(self) -> None:
+        if self._session_key and self._origin is None:
+            await self.aload()
+        if self._origin is None:
+            await self.acreate()
+        else:
+            await self._amove(self._get_new_session_key())
+
+    def _move(self, new_key: str) -> None:
+        lifetime = self.get_expiry_age()
+        self._moved(new_key, self._records.move(*self._moving(new_key, lifetime)))
+
+    async def _amove(self, new_key: str) -> None:
+        lifetime = await self.aget_expiry_age()
+        self._moved(new_key, await self._records.amove(*self._moving(new_key, lifetime)))
+
+    def _moving(self, new_key: str, lifetime: float) -> tuple[Any, ...]:
+        data = self._get_session()  # type: ignore[attr-defined]
+        return self._session_key, new_key, data, lifetime, self._origin
+
+    def _moved(self, new_key: str, origin: Origin | None) -> None:
+        if origin is None:
+            raise SessionInterrupted("The session was ended before it could get a new id.")
+        self._session_key, self._origin = new_key, origin
 
     def _get_new_session_key(self) -> str:
         """Return a new id; that nobody has it is found out by storing the record, atomically."""
@@ -168,6 +222,16 @@ class RecordSession(SessionBase):
         if session_id is not None:
             await self._records.adelete(session_id)
             self._forget(session_id)
+
+    def flush(self) -> None:
+        """End the session; what is put into it from now on is a new one."""
+        super().flush()
+        self.is_renewed = True
+
+    async def aflush(self) -> None:
+        """See :meth:`flush`."""
+        await super().aflush()
+        self.is_renewed = True
 
     def _forget(self, session_id: str) -> None:
         if session_id == self.session_key:

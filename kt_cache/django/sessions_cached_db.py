@@ -74,6 +74,12 @@ class SessionStore(Records, Rows):
         """See :meth:`save`."""
         await arun(self._records.store, self._saving(_Calls("a"), must_create))
 
+    def _renew(self) -> None:
+        Rows.cycle_key(self)
+
+    async def _arenew(self) -> None:
+        await Rows.acycle_key(self)
+
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
         run(self._records.store, self._deleting(_Calls(""), session_key))

@@ -114,9 +114,10 @@ class UserSessionSteps:
             record, entries = yield from self._reading(key)
             entry = entries.get(digest)
             if entry is None and continues is not None:
-                entry = entries.get(self._digest(continues))
-                if entry is None and not (yield from self._is_stored(continues)):
+                # Who ends a session may know only its id, and leave its entry here.
+                if not (yield from self._is_stored(continues)):
                     return False
+                entry = entries.get(self._digest(continues))
             if entry is not None and entry.ended:
                 return False
             now = self._clock()

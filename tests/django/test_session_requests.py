@@ -260,11 +260,11 @@ class TestTrips:
         assert SessionStore(key)["cart"] == [1, 2]
 
     def test_login(self, recorded, visitor):
-        """A login makes a new record, removes the old one, and saves."""
+        """A login makes a new record, takes the old one away, and saves."""
         visitor.get("/put?key=a&value=1")
         recorded.forget()
         visitor.get("/login")
-        assert commands(recorded) == ["get_bulk", "cas", "remove_bulk", "cas"]
+        assert commands(recorded) == ["get_bulk", "cas", "seize", "cas"]
 
 
 @pytest.mark.usefixtures("engine")
@@ -354,4 +354,5 @@ def test_no_thread_under_asgi(session_site, location):
     thread = threading.Thread(target=lambda: done.append(async_to_sync(visit)()))
     thread.start()
     thread.join(30)
-    assert threads.seen == {(name, done[0]) for name in ("get_record", "swap_record", "remove")}
+    operations = ("get_record", "swap_record", "pop", "remove")
+    assert threads.seen == {(name, done[0]) for name in operations}

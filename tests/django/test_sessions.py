@@ -8,6 +8,7 @@ from importlib import import_module
 
 import pytest
 from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.cache import caches
 from django.utils import timezone
 
@@ -139,6 +140,40 @@ class TestLife:
         assert session.session_key != old
         assert not session.exists(old)
         assert SessionStore(session.session_key)["user"] == 7
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_cycle_key_of_an_ended_session(self, is_async):
+        """A session that was ended meanwhile does not go on under a new id, whoever has it."""
+        old = made(pin_ok=True)
+        session = SessionStore(old)
+        assert session["pin_ok"]
+        SessionStore().delete(old)
+        with pytest.raises(SessionInterrupted):
+            asyncio.run(session.acycle_key()) if is_async else session.cycle_key()
+        assert session.session_key == old
+        assert caches["default"].store.keys(b"") == []
+
+    def test_cycle_key_takes_along(self):
+        """What others have changed since the session was loaded goes along to the new id."""
+        old = made(a=1)
+        session, other = SessionStore(old), SessionStore(old)
+        session["b"] = 2
+        other["c"] = 3
+        other.save()
+        session.cycle_key()
+        assert dict(session.items()) == {"a": 1, "b": 2, "c": 3}
+        assert SessionStore(session.session_key).load() == {"a": 1, "b": 2, "c": 3}
+
+    def test_cycle_key_of_a_new_session(self):
+        """A session that was not stored, or whose id nobody has, is stored under a new id."""
+        for session in (SessionStore(), SessionStore("0" * 32)):
+            session["a"] = 1
+            session.cycle_key()
+            assert SessionStore(session.session_key).load() == {"a": 1}
+        cleared = SessionStore("0" * 32)
+        cleared.clear()
+        cleared.cycle_key()
+        assert cleared.session_key != "0" * 32
 
     def test_flush(self):
         """Flushing ends the session and forgets its data and id."""

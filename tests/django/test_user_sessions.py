@@ -7,6 +7,7 @@ import logging
 import uuid
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -28,6 +29,7 @@ from kt_cache.django import (
 )
 from kt_cache.django.sessions import SessionStore
 from kt_cache.errors import KTError
+from tests.django.session_tools import made
 from tests.support.threads import run_threads
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,14 @@ def browser_of(name, password):
 
 def who(browser):
     return browser.get("/who").content.decode()
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def way(request):
+    """Call a method of a session, or its twin on an event loop with the server's blocking calls."""
+    if request.param == "blocking":
+        return lambda session, name: getattr(session, name)()
+    return lambda session, name: async_to_sync(getattr(session, "a" + name))()
 
 
 def records():
@@ -247,6 +257,60 @@ class TestSlowRequests:
         """No killed session goes on under a new id."""
         assert self.saved_too_late("/killed/cycle", ada).status_code == 400
 
+    @pytest.mark.parametrize("is_loaded", [True, False])
+    def test_logged_out(self, ada, is_loaded):
+        """Nor does one that another tab has logged out, whether that has loaded it or not."""
+        browser = browser_of("ada", "engine")
+        path = "/ended/loaded" if is_loaded else "/ended/unloaded"
+        logging.disable(logging.CRITICAL)
+        try:
+            answer = browser.post(path, {"password": "difference"})
+        finally:
+            logging.disable(logging.NOTSET)
+        assert answer.status_code == 400
+        assert who(browser) == "nobody"
+        assert sessions_of(ada) == []
+        assert [key for key in records() if not key.startswith(USER_PREFIX)] == []
+
+    def test_logged_out_between_the_steps(self, ada, way):
+        """A logout at the last moment before the new id is stored is not overtaken either."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        session.load()
+        key, store = session.session_key, session._records
+
+        def log_out():
+            other = SessionStore(key)
+            other.load()
+            other.flush()
+
+        class Overtaken(type(store)):
+            def _moving(self, *arguments):
+                log_out()
+                return super()._moving(*arguments)
+
+        session._records = Overtaken(store.store, store.codec)
+        with pytest.raises(SessionInterrupted, match="ended"):
+            way(session, "cycle_key")
+        assert session.session_key == key
+        assert records() == []
+
+    def test_killed_after_the_move(self, ada, way):
+        """A kill that comes just after the new id was stored ends the session under that id."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        session.load()
+        store = session._records
+
+        class Overtaken(type(store)):
+            def _moving(self, *arguments):
+                moved = yield from super()._moving(*arguments)
+                kill_sessions(ada)
+                return moved
+
+        session._records = Overtaken(store.store, store.codec)
+        with pytest.raises(SessionInterrupted, match="ended"):
+            way(session, "cycle_key")
+        assert records() == []
+
     def test_read(self, ada):
         """A request that only reads is answered; its session is gone all the same."""
         assert self.saved_too_late("/killed/read", ada).status_code == 200
@@ -320,6 +384,28 @@ class TestSession:
         session.save()
         assert sessions_of(ada) == []
         assert SessionStore().exists(key_of(browser))
+
+    def test_new_id_for_others(self, ada, bob, way):
+        """Who gets a new id with another user, or none, is in that one's list alone."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        session[SESSION_KEY] = str(bob.pk)
+        way(session, "cycle_key")
+        assert sessions_of(ada) == []
+        assert [each.current for each in sessions_of(bob, session.session_key)] == [True]
+        del session[SESSION_KEY]
+        way(session, "cycle_key")
+        assert sessions_of(bob) == []
+        assert SessionStore().exists(session.session_key)
+
+    def test_new_id_of_a_cleared_session(self, ada, way):
+        """A session that is cleared without being read leaves the list with its new id."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        session.clear()
+        session["cart"] = 1
+        way(session, "cycle_key")
+        assert sessions_of(ada) == []
+        assert dict(SessionStore(session.session_key).items()) == {"cart": 1}
+        assert len(records()) == 1
 
     def test_lost_id(self, ada):
         """An id that is taken is an error, and puts nobody else's session into a list."""

@@ -64,6 +64,16 @@ def killed_meanwhile(request, then):
     return HttpResponse("done")
 
 
+def ended_meanwhile(request, how):
+    """Change the password while another request of the same visitor logs out."""
+    assert request.user.is_authenticated
+    other = type(request.session)(request.session.session_key)
+    if how == "loaded":
+        other.load()
+    other.flush()
+    return password(request)
+
+
 urlpatterns = [
     path("login", log_in),
     path("logout", log_out),
@@ -73,4 +83,5 @@ urlpatterns = [
     path("kill-others", kill_others),
     path("akill-others", akill_others),
     path("killed/<then>", killed_meanwhile),
+    path("ended/<how>", ended_meanwhile),
 ]

@@ -454,6 +454,13 @@ class TestNewId:
         assert users.sessions_of(7) == []
         assert sessions.store.keys(b"") == []
 
+    def test_not_after_its_end(self, login, users, sessions):
+        """Nor does one whose record is gone, though whoever ended it left it in the index."""
+        login.begin(7, "old")
+        sessions.delete("old")
+        assert login.change_id(7, "old", "new") is False
+        assert users.sessions_of(7) == []
+
     def test_killed_between_the_steps(self, login, users, sessions):
         """A kill between the note and the record ends the new session as well as the old one."""
         login.begin(7, "old")
