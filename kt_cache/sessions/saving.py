@@ -12,6 +12,7 @@ one of the two can meet the record it names.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import Any
@@ -22,6 +23,7 @@ from kt_cache.client.operation import Pause
 from kt_cache.errors import DecodeError, OutcomeUnknown, SessionConflict
 from kt_cache.sessions.merging import merge, take_over
 from kt_cache.sessions.origin import Origin
+from kt_cache.sessions.outage import FAILURES
 
 __all__ = [
     "create",
@@ -162,34 +164,48 @@ def move(
 ) -> Steps[Origin | None]:
     """Store a session under another key instead of its own; ``None`` if it is gone.
 
-    The new record comes first, and goes again if the earlier one has been removed by others: a
-    session that was ended does not go on under another id.
+    The new record comes first, and goes again if the earlier one has been removed by others, or
+    cannot be: a session that was ended does not go on under another id, and none stays whose id
+    nobody is told.
 
     :param data: the session's; what others have stored since it was loaded is changed in it, too.
     :param payload: the same, encoded for the new key.
     :param last_write: drop what others have stored instead.
     """
-    made = yield from create(new_key, payload, lifetime)
+    try:
+        made = yield from create(new_key, payload, lifetime)
+    except FAILURES:
+        # It may be there all the same. Somebody else's under that key is another one.
+        with suppress(*FAILURES):
+            yield Ask("swap", new_key, payload, None, None)
+        raise
     if made is None:
         raise SessionConflict("the new id of the session is taken")
     try:
         stored = yield Ask("pop", key)
-    except OutcomeUnknown:
-        # If it is gone now nobody can tell who has removed it.
-        yield from delete(new_key)
+        if stored == origin.payload or (last_write and stored is not None):
+            return made
+        theirs = None if stored is None else _decode(codec, stored, key)
+        if theirs is not None:
+            ours = codec.decode(payload, new_key)
+            merged, _ = merge(codec.decode(origin.payload, key), ours, theirs)
+            take_over(data, ours, merged)
+            together = codec.encode(merged, new_key)
+            # Only who ends all sessions of a user can meet this record by now.
+            return (
+                yield from save(
+                    new_key, data, together, lifetime, made, codec, refuse_conflicts=False
+                )
+            )
+    except GeneratorExit:
         raise
-    if stored == origin.payload or (last_write and stored is not None):
-        return made
-    theirs = None if stored is None else _decode(codec, stored, key)
-    if theirs is None:
-        yield from delete(new_key)
-        return None
-    ours = codec.decode(payload, new_key)
-    merged, _ = merge(codec.decode(origin.payload, key), ours, theirs)
-    take_over(data, ours, merged)
-    payload = codec.encode(merged, new_key)
-    # Only who ends all sessions of a user can meet this record by now.
-    return (yield from save(new_key, data, payload, lifetime, made, codec, refuse_conflicts=False))
+    except BaseException:
+        # After an unknown outcome nobody can tell who has removed the earlier record.
+        with suppress(*FAILURES):
+            yield from delete(new_key)
+        raise
+    yield from delete(new_key)
+    return None
 
 
 def touch(key: bytes, lifetime: float, origin: Origin) -> Steps[Origin | None]:

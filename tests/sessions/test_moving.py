@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from kt_cache.cache import Codec
 from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.cache.signing import Signer
-from kt_cache.errors import EncodeError, OutcomeUnknown, SessionConflict, SessionUnavailable
+from kt_cache.errors import (
+    CircuitOpen,
+    ConnectError,
+    EncodeError,
+    OutcomeUnknown,
+    PoolTimeout,
+    RemoteProtocolError,
+    ServerError,
+    SessionConflict,
+    SessionUnavailable,
+)
 from kt_cache.sessions import SessionStore
 from tests.support.failing import dead_port
 
@@ -166,3 +178,96 @@ class TestFailures:
             sessions.move(ID, NEW, data, 60, origin)
         assert sessions.load(NEW) is None
         assert (sessions.load(ID) is None) is sent
+
+    @pytest.mark.parametrize(
+        "error", [ConnectError, PoolTimeout, ServerError, RemoteProtocolError, CircuitOpen]
+    )
+    def test_no_ghost(self, open_sessions, store, error):
+        """A session that cannot leave its earlier id is left under that alone."""
+
+        class Failing(KyotoStore):
+            def pop(self, key):
+                raise error("down")
+
+            async def apop(self, key):
+                raise error("down")
+
+        sessions = open_sessions(Failing(store.config))
+        data, origin = loaded(sessions, {"a": 1})
+        with pytest.raises(SessionUnavailable):
+            sessions.move(ID, NEW, data, 60, origin)
+        assert sessions.load(ID).data == {"a": 1}
+        assert sessions.load(NEW) is None
+
+    def test_no_ghost_of_a_merged_session(self, store):
+        """Nor does one stay that could not be stored with what others changed."""
+
+        class Failing(KyotoStore):
+            fails = False
+
+            def swap_record(self, key, token, *args):
+                if token is not None and self.fails:
+                    raise ConnectError("down")
+                return super().swap_record(key, token, *args)
+
+        sessions = SessionStore(Failing(store.config), Codec("json"))
+        data, origin = loaded(sessions, {"a": 1})
+        sessions.save(ID, {"a": 2}, 60, sessions.load(ID).origin)
+        sessions.store.fails = True
+        with pytest.raises(SessionUnavailable):
+            sessions.move(ID, NEW, data, 60, origin)
+        assert sessions.load(NEW) is None
+
+    def test_perhaps_made(self, store):
+        """A new record that was made, though nobody was told so, goes again, too."""
+
+        class Unsure(KyotoStore):
+            is_unsure = False
+
+            def swap_record(self, *args):
+                token = super().swap_record(*args)
+                if self.is_unsure:
+                    raise OutcomeUnknown("the connection broke")
+                return token
+
+            def get_record(self, key):
+                if self.is_unsure:
+                    raise ConnectError("down")
+                return super().get_record(key)
+
+        sessions = SessionStore(Unsure(store.config), Codec("json"))
+        data, origin = loaded(sessions, {"a": 1})
+        sessions.store.is_unsure = True
+        with pytest.raises(SessionUnavailable):
+            sessions.move(ID, NEW, data, 60, origin)
+        sessions.store.is_unsure = False
+        assert sessions.load(NEW) is None
+        assert sessions.load(ID).data == {"a": 1}
+
+    def test_cancelled(self, store):
+        """A move that is cancelled leaves no session under the new id."""
+        began = asyncio.Event()
+
+        class Slow(KyotoStore):
+            async def apop(self, key):
+                began.set()
+                await asyncio.sleep(60)
+
+        async def cancelled():
+            sessions = SessionStore(Slow(store.config), Codec("json"))
+            await sessions.acreate(ID, {"a": 1}, 60)
+            data, origin = await sessions.aload(ID)
+            moving = asyncio.ensure_future(sessions.amove(ID, NEW, data, 60, origin))
+            await asyncio.wait_for(began.wait(), 30)
+            moving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await moving
+            for _ in range(100):
+                if await sessions.aload(NEW) is None:
+                    break
+                await asyncio.sleep(0.05)
+            return await sessions.aload(NEW), await sessions.aload(ID)
+
+        new, old = asyncio.run(cancelled())
+        assert new is None
+        assert old.data == {"a": 1}
