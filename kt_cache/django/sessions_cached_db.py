@@ -16,6 +16,7 @@ from typing import Any
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as Rows
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
@@ -75,10 +76,10 @@ class SessionStore(Records, Rows):
         await arun(self._records.store, self._saving(_Calls("a"), must_create))
 
     def _renew(self) -> None:
-        Rows.cycle_key(self)
+        run(self._records.store, self._renewing(_Calls("")))
 
     async def _arenew(self) -> None:
-        await Rows.acycle_key(self)
+        await arun(self._records.store, self._renewing(_Calls("a")))
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
@@ -182,6 +183,22 @@ class SessionStore(Records, Rows):
             return False
         self._origin = origin
         return True
+
+    def _renewing(self, calls: _Calls) -> Steps[None]:
+        """Go on under a new id, if nobody has ended the session: its row tells."""
+        if self.session_key is not None and self._origin is None:
+            yield calls.of(type(self), "load", self)  # it was cleared before it was loaded
+        earlier = self.session_key
+        yield calls.of(type(self), "create", self)
+        if earlier is None:
+            return
+        rows = self.model.objects.filter(session_key=earlier, expire_date__gt=timezone.now())
+        # Of all who remove the row at the same time, one does.
+        ended, _ = yield calls.of(type(rows), "delete", rows)
+        if not ended:
+            yield calls.of(type(self), "delete", self)
+            raise SessionInterrupted("The session was ended before it could get a new id.")
+        yield calls.of(type(self), "delete", self, earlier)
 
     def _deleting(self, calls: _Calls, session_key: str | None) -> Steps[None]:
         session_id = self.session_key if session_key is None else session_key

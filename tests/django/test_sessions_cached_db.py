@@ -6,6 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as Rows
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.db import OperationalError, connection, transaction
@@ -144,6 +145,9 @@ class TestBoth:
         new = session.session_key
         assert new != old
         assert on_server(new) == in_database(new) == {"a": 1}
+        session.update({"b": 2})
+        session.save()
+        assert on_server(new) == in_database(new) == {"a": 1, "b": 2}
         assert not visit().exists(old)
         assert Session.objects.count() == 1
 
@@ -219,6 +223,27 @@ class TestLost:
         caches["default"].client.set_bytes(Records.record_key(key), b"what nobody can read")
         session.save()
         assert on_server(key) == in_database(key) == {"a": 1, "b": 2}
+
+    def test_lost_before_a_new_id(self, visit, made):
+        """A session that the server has lost, but the database has, can get a new id."""
+        key = made(a=1)
+        session = visit(key)
+        session.data()
+        lose_all()
+        session.cycle_key()
+        assert session.session_key != key
+        assert on_server(session.session_key) == in_database(session.session_key) == {"a": 1}
+        assert Session.objects.count() == caches["default"].client.count() == 1
+
+    def test_cleared_and_renewed(self, visit, made):
+        """One that was cleared before it was loaded leaves nothing under its earlier id."""
+        key = made(a=1)
+        session = visit(key)
+        session.clear()
+        session.update({"b": 2})
+        session.cycle_key()
+        assert on_server(session.session_key) == in_database(session.session_key) == {"b": 2}
+        assert Session.objects.count() == caches["default"].client.count() == 1
 
     def test_its_time_goes_on(self, visit, made):
         """It is put back for the time that it has left."""
@@ -301,6 +326,50 @@ class TestEnded:
         with pytest.raises(UpdateError):
             session.save()
         assert caches["default"].client.count() == Session.objects.count() == 0
+
+    @pytest.mark.parametrize("how", ["flush", "delete the row", "set_expiry"])
+    def test_no_new_id(self, visit, made, how):
+        """A session that another request has ended gets no new id: it would go on under that."""
+        key = made(a=1)
+        session = visit(key)
+        session.data()
+        other = visit(key)
+        if how == "flush":
+            other.flush()
+        elif how == "delete the row":
+            Session.objects.all().delete()
+        else:
+            other.set_expiry(-1)
+            other.save()
+        with pytest.raises(SessionInterrupted):
+            session.cycle_key()
+        assert visit(session.session_key).data() == {}
+        assert not Session.objects.exclude(pk=key).exists()
+        with pytest.raises(UpdateError):
+            session.save()
+        assert visit(session.session_key).data() == {}
+
+    def test_new_ids_at_the_same_time(self, visit, made):
+        """Of two requests that give the session a new id, one does."""
+        key = made(a=1)
+        one, two = visit(key), visit(key)
+        assert one.data() == two.data() == {"a": 1}
+        one.cycle_key()
+        with pytest.raises(SessionInterrupted):
+            two.cycle_key()
+        assert on_server(one.session_key) == in_database(one.session_key) == {"a": 1}
+        assert caches["default"].client.count() == Session.objects.count() == 1
+
+    @pytest.mark.parametrize("key", ["x" * 32, "../etc/x"])
+    def test_new_id_of_an_unknown_one(self, visit, key):
+        """A session that begins just gets its id; also if it was cleared without being loaded."""
+        session = visit(key)
+        session.cycle_key()
+        cleared = visit(key)
+        cleared.clear()
+        cleared.cycle_key()
+        assert len({session.session_key, cleared.session_key, key}) == 3
+        assert Session.objects.count() == caches["default"].client.count() == 2
 
     def test_row_gone(self, visit, made):
         """A session whose row was removed is ended on the server with the next save."""
