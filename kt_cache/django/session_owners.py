@@ -39,7 +39,12 @@ class OwnedSession(SessionBase):
     @property
     def users(self) -> UserSessions:
         """The sessions of every user."""
-        return UserSessions(self._records, realm=_REALM, lifetime_of=self._lifetime_of)
+        return UserSessions(
+            self._records,
+            realm=_REALM,
+            lifetime_of=self._lifetime_of,
+            owner_of=lambda data: data.get(SESSION_KEY),
+        )
 
     def _lifetime_of(self, data: dict[str, Any]) -> float | None:
         expiry = data.get("_session_expiry")

@@ -39,7 +39,9 @@ class SessionOwners:
         user_key: str,
         lifetime_of: Callable[[dict[str, Any]], float | None],
     ) -> None:
-        self.users = UserSessions(store, realm=_REALM, lifetime_of=lifetime_of)
+        self.users = UserSessions(
+            store, realm=_REALM, lifetime_of=lifetime_of, owner_of=lambda data: data.get(user_key)
+        )
         self._store = store
         self.user_key = user_key
 

@@ -60,6 +60,7 @@ class UserSessionSteps:
         *,
         realm: str,
         lifetime_of: Callable[[dict[str, Any]], float | None],
+        owner_of: Callable[[dict[str, Any]], object] | None = None,
         most: int = MOST_SESSIONS,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,6 +68,7 @@ class UserSessionSteps:
         self._store = sessions.store
         self._format = UserIndexFormat(sessions.codec, realm)
         self._lifetime_of = lifetime_of
+        self._owner_of = owner_of
         self._most = most
         self._clock = clock
         self._notes = sessions.options.note_visitors
@@ -198,15 +200,27 @@ class UserSessionSteps:
         found: dict[bytes, tuple[bytes, float]] = yield Ask(
             "get_many_with_ttl", [record_of(digest) for digest in entries]
         )
-        if self._leave_out(entries, found):
+        readable = dict(self._readable(found))
+        theirs = {
+            digest: stored for digest, stored in readable.items() if self._is_of(user, stored[0])
+        }
+        others = {record_of(digest) for digest in readable.keys() - theirs.keys()}
+        if self._leave_out(entries, found.keys() - others):
             # Whoever has changed the record meanwhile is not to be waited for: next time, then.
             yield from self._writing(key, record, entries)
         own = None if current is None else self._digest(current)
         sessions = [
             shown(digest, entries[digest], self._last_seen(entries[digest], *stored), digest == own)
-            for digest, stored in self._readable(found)
+            for digest, stored in theirs.items()
         ]
         return sorted(sessions, key=lambda session: session.last_seen, reverse=True)
+
+    def _is_of(self, user: object, data: dict[str, Any]) -> bool:
+        """Tell whether a session is a user's; who wrote over it may not have known whose it was."""
+        if self._owner_of is None:
+            return True
+        owner = self._owner_of(data)
+        return owner is not None and str(owner) == str(user)
 
     def _readable(
         self, found: Mapping[bytes, tuple[bytes, float]]

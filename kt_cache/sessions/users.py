@@ -36,6 +36,8 @@ class UserSessions(UserSessionSteps):
     :param realm: keeps users of different kinds of sites apart that have the same id.
     :param lifetime_of: takes a session's data; returns the seconds for which the session was stored
         the last time, or ``None`` if that cannot be told.
+    :param owner_of: takes a session's data; returns the id of its user, or ``None``. A session that
+        has another one by now than its index is not listed. Without it all are.
     :param most: sessions that a user can have; one more ends the oldest.
     :param clock: Unix time in seconds.
     """

@@ -376,6 +376,16 @@ class TestSession:
         session.save()
         assert [key for key in records() if key.startswith(USER_PREFIX)] == []
 
+    def test_cleared_without_a_look(self, ada):
+        """A session that was cleared without having been loaded is nobody's from then on."""
+        browser = browser_of("ada", "engine")
+        session = SessionStore(key_of(browser))
+        session.clear()
+        session["cart"] = 1
+        session.save()
+        assert dict(SessionStore(key_of(browser)).items()) == {"cart": 1}
+        assert sessions_of(ada) == []
+
     def test_user_taken_out(self, ada):
         """A session that loses its user leaves the list and goes on."""
         browser = browser_of("ada", "engine")

@@ -412,6 +412,24 @@ class TestEnds:
         users_of(sessions, clock=shifted_clock(100)).sessions_of(7)
         assert sessions.store.keys(b"") == []
 
+    @pytest.mark.parametrize("data", [{"cart": 1}, {"user": "8"}, {"user": None}])
+    def test_written_over(self, store, sessions, data):
+        """A session that has lost its user, or has another one, is not listed any more.
+
+        Whoever wrote it may not have known whose it was. After a while it leaves the index, too.
+        """
+        users = users_of(sessions, owner_of=lambda data: data.get("user"))
+        late = users_of(sessions, owner_of=lambda data: data.get("user"), clock=shifted_clock(100))
+        for name in ("one", "two"):
+            users.note(7, name)
+            sessions.create(name, {"user": "7"}, LIFETIME)
+        sessions.save("one", data, LIFETIME)
+        assert len(users.sessions_of(7)) == 1
+        assert users.knows(7, "one")  # it may be about to be stored with the user
+        assert len(late.sessions_of(7)) == 1
+        assert not users.knows(7, "one")
+        assert users.knows(7, "two")
+
     def test_unreadable_sessions(self, login, users, sessions):
         """A session that nobody can read is not listed, and can be ended."""
         for number, record in enumerate([b"garbage", b"\x82[1]", b"17"]):
