@@ -18,45 +18,64 @@ from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from kt_cache.django.session_records import session_options
-from kt_cache.errors import SessionUnavailable
+from kt_cache.errors import SessionConflict, SessionUnavailable
 from kt_cache.sessions import note_dropped_write, note_refused_request
 from kt_cache.sessions.options import READ_ONLY
 
 __all__ = ["SessionMiddleware"]
 
 _PLAIN_ANSWER = "This site cannot get at its sessions just now. Please try again in a moment.\n"
+_ERROR_PAGE = 500  # the status of an exception that nobody has caught
+_CONFLICT = "Another request changed the same things at the same time. Please try again.\n"
 
 
 class SessionMiddleware(DjangosMiddleware):
-    """Django's, with three differences.
+    """Django's, with four differences.
 
-    A store that fails is answered with 503, in views too, instead of an error page; or, with
-    ``KT_SESSIONS = {"on_failure": "read-only"}``, by leaving the visitor's cookie as it is. Under
-    ASGI sessions are saved on the event loop, without a thread. And with
-    ``SESSION_SAVE_EVERY_REQUEST`` a cookie of an unknown session does not become a stored one.
+    A store that fails is answered with 503, in views and other middleware too, instead of an error
+    page; or, with ``KT_SESSIONS = {"on_failure": "read-only"}``, by leaving the visitor's cookie as
+    it is. A session that was not saved because of a conflict is a 409. Under ASGI sessions are
+    saved on the event loop, without a thread. And with ``SESSION_SAVE_EVERY_REQUEST`` a cookie of
+    an unknown session does not become a stored one.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         super().__init__(get_response)
         session_options()  # what is wrong with them is told when the site starts
 
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer a request."""
+        if self.async_mode:
+            return self.__acall__(request)
+        try:
+            return super().__call__(request)
+        except SessionUnavailable as error:  # the site's error page asks for the session, too
+            return self.unavailable(request, error)
+
     async def __acall__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request on the event loop."""
         self.process_request(request)
         coming = cast("Awaitable[HttpResponse]", self.get_response(request))
-        return await self.aprocess_response(request, await coming)
+        try:
+            response = await coming
+        except SessionUnavailable as error:
+            return self.unavailable(request, error)
+        return await self.aprocess_response(request, response)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Save the session if it is to be, and set or delete its cookie."""
         session: Any = getattr(request, "session", None)
         try:
+            _raise_what_became_an_error_page(session, response)
             if _is_asked_for_anyway(session):
                 session.get("")
-            if getattr(session, "is_read_only", False):
-                return _without_session(session, response)
-            return super().process_response(request, response)
+            if not _is_read_only(session):
+                response = super().process_response(request, response)
         except SessionUnavailable as error:
             return self._not_saved(request, response, error)
+        except SessionConflict as error:
+            return self.conflicting(request, error)
+        return self._answered(request, response)
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """See :meth:`process_response`."""
@@ -64,12 +83,12 @@ class SessionMiddleware(DjangosMiddleware):
         if not isinstance(session, SessionBase):
             return super().process_response(request, response)
         try:
+            _raise_what_became_an_error_page(session, response)
             if _is_asked_for_anyway(session):
                 await session.aget("")
-            if getattr(session, "is_read_only", False):
-                return _without_session(session, response)
             changed = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
-            if changed and not session.is_empty() and response.status_code < 500:
+            is_to_be_saved = changed and not session.is_empty() and response.status_code < 500
+            if is_to_be_saved and not _is_read_only(session):
                 await session.asave()
         except UpdateError as error:
             raise SessionInterrupted(
@@ -77,13 +96,19 @@ class SessionMiddleware(DjangosMiddleware):
             ) from error
         except SessionUnavailable as error:
             return self._not_saved(request, response, error)
-        saved = SimpleNamespace(session=_Saved(session), COOKIES=request.COOKIES)
-        return super().process_response(saved, response)  # type: ignore[arg-type]
+        except SessionConflict as error:
+            return self.conflicting(request, error)
+        if not _is_read_only(session):
+            saved = SimpleNamespace(session=_Saved(session), COOKIES=request.COOKIES)
+            response = super().process_response(saved, response)  # type: ignore[arg-type]
+        return self._answered(request, response)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer for a view that could not get at its session."""
+        """Answer for a view that could not get at its session, or not save it."""
         if isinstance(exception, SessionUnavailable):
             return self.unavailable(request, exception)
+        if isinstance(exception, SessionConflict):
+            return self.conflicting(request, exception)
         return None
 
     def unavailable(
@@ -105,13 +130,36 @@ class SessionMiddleware(DjangosMiddleware):
         add_never_cache_headers(response)
         return response
 
+    def conflicting(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - for those who override it
+        error: SessionConflict,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Return the answer for a request whose session others changed; override it for another."""
+        response = HttpResponse(_CONFLICT, status=409, content_type="text/plain; charset=utf-8")
+        add_never_cache_headers(response)
+        return response
+
     def _not_saved(
         self, request: HttpRequest, response: HttpResponse, error: SessionUnavailable
     ) -> HttpResponse:
-        if session_options().on_failure == READ_ONLY:
-            note_dropped_write(error)
-            return _untouched(response)
-        return self.unavailable(request, error)
+        is_error_page = response.status_code == _ERROR_PAGE
+        if is_error_page or session_options().on_failure != READ_ONLY or _is_renewed(request):
+            return self.unavailable(request, error)
+        note_dropped_write(error)
+        return _untouched(response)
+
+    def _answered(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Return the answer, if it may be given though the session could not be stored."""
+        session = getattr(request, "session", None)
+        if not _is_read_only(session):
+            return response
+        if _is_renewed(request):
+            lost = "the session has another id or user now, and could not be stored"
+            return self.unavailable(request, SessionUnavailable(lost))
+        if getattr(session, "modified", False):
+            note_dropped_write()
+        return _untouched(response)
 
 
 class _Saved:
@@ -132,14 +180,23 @@ def _is_asked_for_anyway(session: Any) -> bool:
     return bool(settings.SESSION_SAVE_EVERY_REQUEST and getattr(session, "session_key", None))
 
 
-def _without_session(session: SessionBase, response: HttpResponse) -> HttpResponse:
-    """Return the answer for a visitor who got a session that cannot be stored."""
-    if session.modified:
-        note_dropped_write()
-    return _untouched(response)
+def _raise_what_became_an_error_page(session: Any, response: HttpResponse) -> None:
+    """Raise the failure of the session's store that Django has answered with an error page."""
+    failure: SessionUnavailable | None = getattr(session, "failure", None)
+    if failure is not None and response.status_code == _ERROR_PAGE:
+        raise failure
+
+
+def _is_read_only(session: Any) -> bool:
+    return bool(getattr(session, "is_read_only", False))
+
+
+def _is_renewed(request: HttpRequest) -> bool:
+    return bool(getattr(request.session, "is_renewed", False))
 
 
 def _untouched(response: HttpResponse) -> HttpResponse:
-    """Return an answer that leaves the cookie alone, but may be different for another one."""
+    """Return an answer that leaves the cookie alone, and is good for nobody and nothing else."""
     patch_vary_headers(response, ("Cookie",))
+    add_never_cache_headers(response)
     return response

@@ -46,6 +46,14 @@ class OwnedSession(SessionBase):
             owner_of=lambda data: data.get(SESSION_KEY),
         )
 
+    @property
+    def is_renewed(self) -> bool:
+        """Whether it has a new id or user: nobody may be told so while that is not stored."""
+        user = getattr(self, "_session_cache", {}).get(SESSION_KEY)
+        noted = None if self._noted is None else self._noted.user
+        has_other_user = noted != (None if user is None else str(user))
+        return has_other_user or super().is_renewed  # type: ignore[misc]
+
     def _lifetime_of(self, data: dict[str, Any]) -> float | None:
         expiry = data.get("_session_expiry")
         # One that ends at a certain moment has a lifetime only by when it was stored.

@@ -8,6 +8,8 @@ compressed and signed as that cache's values are. The setting ``KT_SESSIONS`` ho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -42,8 +44,15 @@ class RecordSession(SessionBase):
         self._records = session_records(self.serializer)
         self._origin: Origin | None = None
 
-    is_renewed = False
-    """Whether it has a new id or was ended, which nobody may be told of unless it is stored."""
+    failure: SessionUnavailable | None = None
+    """Why the store could not do what was last asked of it, if it could not."""
+
+    _has_new_id = False
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether it has a new id or user: nobody may be told so while that is not stored."""
+        return self._has_new_id
 
     @property
     def is_read_only(self) -> bool:
@@ -54,12 +63,15 @@ class RecordSession(SessionBase):
 
     def load(self) -> dict[str, Any]:
         """Return the session's data; with an unknown id, none and a new id on saving."""
-        return self._taken(self._records.load(self._session_key) if self._session_key else None)
+        key = self._session_key
+        with self._remembering_failures():
+            return self._taken(self._records.load(key) if key else None)
 
     async def aload(self) -> dict[str, Any]:
         """See :meth:`load`."""
         key = self._session_key
-        return self._taken(await self._records.aload(key) if key else None)
+        with self._remembering_failures():
+            return self._taken(await self._records.aload(key) if key else None)
 
     def _taken(self, found: Loaded | None) -> dict[str, Any]:
         if found is None:
@@ -111,14 +123,14 @@ class RecordSession(SessionBase):
         self._get_session()  # type: ignore[attr-defined]
         self._refuse_a_new_id()
         self._renew()
-        self.is_renewed = self.modified = True
+        self._has_new_id = self.modified = True
 
     async def acycle_key(self) -> None:
         """See :meth:`cycle_key`."""
         await self._aget_session()  # type: ignore[attr-defined]
         self._refuse_a_new_id()
         await self._arenew()
-        self.is_renewed = self.modified = True
+        self._has_new_id = self.modified = True
 
     def _renew(self) -> None:
         if self._session_key and self._origin is None:
@@ -138,11 +150,13 @@ class RecordSession(SessionBase):
 
     def _move(self, new_key: str) -> None:
         lifetime = self.get_expiry_age()
-        self._moved(new_key, self._records.move(*self._moving(new_key, lifetime)))
+        with self._remembering_failures():
+            self._moved(new_key, self._records.move(*self._moving(new_key, lifetime)))
 
     async def _amove(self, new_key: str) -> None:
         lifetime = await self.aget_expiry_age()
-        self._moved(new_key, await self._records.amove(*self._moving(new_key, lifetime)))
+        with self._remembering_failures():
+            self._moved(new_key, await self._records.amove(*self._moving(new_key, lifetime)))
 
     def _moving(self, new_key: str, lifetime: float) -> tuple[Any, ...]:
         data = self._get_session()  # type: ignore[attr-defined]
@@ -180,7 +194,8 @@ class RecordSession(SessionBase):
             raise UpdateError
         lifetime = self.get_expiry_age()
         name, *arguments = self._writing(must_create, data, lifetime)
-        self._written(getattr(self._records, name)(*arguments), must_create)
+        with self._remembering_failures():
+            self._written(getattr(self._records, name)(*arguments), must_create)
 
     async def asave(self, must_create: bool = False) -> None:
         """See :meth:`save`."""
@@ -192,7 +207,8 @@ class RecordSession(SessionBase):
             raise UpdateError
         lifetime = await self.aget_expiry_age()
         name, *arguments = self._writing(must_create, data, lifetime)
-        self._written(await getattr(self._records, "a" + name)(*arguments), must_create)
+        with self._remembering_failures():
+            self._written(await getattr(self._records, "a" + name)(*arguments), must_create)
 
     def _writing(self, must_create: bool, data: dict[str, Any], lifetime: float) -> list[Any]:
         """Return which method of the records is to be called, and its arguments."""
@@ -213,29 +229,44 @@ class RecordSession(SessionBase):
         """End a session, this one by default."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
-            self._records.delete(session_id)
+            with self._remembering_failures():
+                self._records.delete(session_id)
             self._forget(session_id)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See :meth:`delete`."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
-            await self._records.adelete(session_id)
+            with self._remembering_failures():
+                await self._records.adelete(session_id)
             self._forget(session_id)
 
     def flush(self) -> None:
         """End the session; what is put into it from now on is a new one."""
         super().flush()
-        self.is_renewed = True
+        self._has_new_id = True
 
     async def aflush(self) -> None:
         """See :meth:`flush`."""
         await super().aflush()
-        self.is_renewed = True
+        self._has_new_id = True
 
     def _forget(self, session_id: str) -> None:
         if session_id == self.session_key:
             self._origin = None
+
+    # ------------------------------------------------------------ what all share
+
+    @contextmanager
+    def _remembering_failures(self) -> Iterator[None]:
+        """Keep a failure for the middleware, to which Django may show no more than a status."""
+        try:
+            yield
+        except SessionUnavailable as error:
+            # Not the error itself: with its traceback it would keep the request in memory.
+            self.failure = SessionUnavailable(error.message, host=error.host, command=error.command)
+            raise
+        self.failure = None
 
 
 class SessionStore(OwnedSession, RecordSession):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 
 from kt_cache.django import KyotoTycoonCache
 from kt_cache.django.session_middleware import SessionMiddleware
@@ -17,3 +18,20 @@ class OwnSessionMiddleware(SessionMiddleware):
 
     def unavailable(self, request, error):
         return HttpResponse("back soon", status=503)
+
+
+class ReadsSession(MiddlewareMixin):
+    """Asks for the session before any view does."""
+
+    def process_request(self, request):
+        request.session.get("a")
+
+
+class OutageAfterTheView(MiddlewareMixin):
+    """Calls ``begin`` between the view and the saving of its session."""
+
+    begin = staticmethod(lambda: None)
+
+    def process_response(self, request, response):
+        self.begin()
+        return response

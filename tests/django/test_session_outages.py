@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from kt_cache import EmbeddedServer
 from kt_cache.django.sessions import SessionStore
 from kt_cache.errors import SessionUnavailable
 from kt_cache.testing import FaultProxy
+from tests.django.backends import OutageAfterTheView
 from tests.django.conftest import BACKEND
 from tests.django.test_session_requests import DJANGOS, OURS, AsyncVisitor, cookie_of, data_of
 from tests.support.failing import dead_port, own
@@ -20,6 +22,10 @@ from tests.support.failing import dead_port, own
 __all__ = ["dead_port"]
 
 NAME = "sessionid"
+READS = "tests.django.backends.ReadsSession"
+AFTER = "tests.django.backends.OutageAfterTheView"
+COMMON = "django.middleware.common.CommonMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
 @pytest.fixture(params=[Client, AsyncVisitor], ids=["WSGI", "ASGI"])
@@ -113,6 +119,40 @@ class TestRaise:
         with pytest.raises(SessionUnavailable):
             restarted(visitor).get("/show")
 
+    @pytest.mark.parametrize("on_failure", ["raise", "read-only"])
+    @pytest.mark.parametrize("inner", ["own", "csrf"])
+    def test_other_middleware(self, new_visitor, down, session_site, inner, on_failure):
+        """Middleware may ask for the session before the view, and the error page may, too."""
+        session_site.KT_SESSIONS = {"on_failure": on_failure}
+        session_site.MIDDLEWARE = [OURS, COMMON, CSRF if inner == "csrf" else READS]
+        session_site.CSRF_USE_SESSIONS = inner == "csrf"
+        visitor = new_visitor()
+        getattr(visitor, "_client", visitor).raise_request_exception = False
+        assert visitor.get("/put?key=a&value=1").status_code == 200
+        before = cookie_of(visitor)
+        down()
+        logging.disable(logging.CRITICAL)
+        try:
+            response = visitor.get("/unknown")
+        finally:
+            logging.disable(logging.NOTSET)
+        assert response.status_code == (503 if on_failure == "raise" else 404)
+        assert "no-store" in response["Cache-Control"]
+        assert NAME not in response.cookies
+        assert cookie_of(visitor) == before
+
+    def test_other_errors(self, visitor, session_site):
+        """A site's own errors stay what they are, while the store works."""
+        session_site.MIDDLEWARE = [OURS, READS]
+        visitor = restarted(visitor)
+        getattr(visitor, "_client", visitor).raise_request_exception = False
+        logging.disable(logging.CRITICAL)
+        try:
+            response = visitor.get("/put")
+        finally:
+            logging.disable(logging.NOTSET)
+        assert response.status_code == 500
+
     def test_own_page(self, visitor, down, session_site):
         """A site's template 503.html is the answer, if there is one."""
         pages = {"503.html": "<h1>Back soon</h1>"}
@@ -145,8 +185,10 @@ class TestReadOnly:
             response = visitor.get("/show")
             assert (response.status_code, response.json()) == (200, {})
             assert response["Vary"] == "Cookie"
+            assert "no-store" in response["Cache-Control"]
             response = visitor.get("/put?key=a&value=2")
             assert response.status_code == 200
+            assert "no-store" in response["Cache-Control"]
             assert NAME not in response.cookies
         assert len([line for line in caplog.records if line.name == "kt_cache.sessions"]) == 2
         assert before not in caplog.text
@@ -169,7 +211,36 @@ class TestReadOnly:
         assert response.status_code == 200
         assert NAME not in response.cookies
 
-    @pytest.mark.parametrize("path", ["/login", "/logout"])
+    @pytest.mark.parametrize("path", ["/login", "/become"])
+    def test_fails_behind_the_view(self, new_visitor, session_site, any_server, monkeypatch, path):
+        """A login whose session cannot be stored is none, though the view could do its part."""
+        session_site.MIDDLEWARE = [OURS, AFTER]
+        with FaultProxy(any_server.port, any_server.host) as proxy:
+            session_site.CACHES = at(proxy.port, connect_timeout=0.3, read_timeout=0.6)
+            visitor = new_visitor()
+            visitor.get("/put?key=a&value=1")
+            monkeypatch.setattr(OutageAfterTheView, "begin", staticmethod(proxy.stall))
+            response = visitor.get(path)
+            assert response.status_code == 503
+            assert NAME not in response.cookies
+            proxy.restore()
+            caches["default"].client.close_all()
+
+    def test_change_behind_the_view(self, new_visitor, session_site, any_server, monkeypatch):
+        """What else the view has changed is lost; no cache keeps the answer that says it is not."""
+        session_site.MIDDLEWARE = [OURS, AFTER]
+        with FaultProxy(any_server.port, any_server.host) as proxy:
+            session_site.CACHES = at(proxy.port, connect_timeout=0.3, read_timeout=0.6)
+            visitor = new_visitor()
+            visitor.get("/put?key=a&value=1")
+            monkeypatch.setattr(OutageAfterTheView, "begin", staticmethod(proxy.stall))
+            response = visitor.get("/put?key=a&value=2")
+            assert response.status_code == 200
+            assert "no-store" in response["Cache-Control"]
+            proxy.restore()
+            caches["default"].client.close_all()
+
+    @pytest.mark.parametrize("path", ["/login", "/logout", "/become"])
     def test_what_must_not_be_pretended(self, visitor, down, path):
         """Nobody is told to be logged in, or out, who is not."""
         down()

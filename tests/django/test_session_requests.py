@@ -131,6 +131,21 @@ class TestModes:
             visitor.get("/put-slowly?key=a&value=2&meanwhile=/put%3Fkey=a%26value=3")
         assert data_of(visitor) == {"a": "3", "b": "2", "c": "3"}
 
+    @pytest.mark.parametrize("new_visitor", [Client, AsyncVisitor], ids=["WSGI", "ASGI"])
+    @pytest.mark.parametrize("saved_by", ["the middleware", "the view"])
+    def test_error_with_our_middleware(self, session_site, new_visitor, saved_by):
+        """There it is a 409, whoever saves the session."""
+        session_site.KT_SESSIONS = {"mode": "error"}
+        session_site.MIDDLEWARE = [OURS]
+        visitor = new_visitor()
+        visitor.get("/put?key=a&value=1")
+        save = "&save=1" if saved_by == "the view" else ""
+        response = visitor.get(f"/put-slowly?key=a&value=2&meanwhile=/put%3Fkey=a%26value=3{save}")
+        assert response.status_code == 409
+        assert "no-store" in response["Cache-Control"]
+        assert "sessionid" not in response.cookies
+        assert data_of(visitor) == {"a": "3"}
+
     def test_nothing_is_lost(self, session_site):
         """Of 8 threads that count in keys of their own in one session none loses a count."""
         key = made()

@@ -61,7 +61,10 @@ def put_slowly(request):
     other = Client()
     other.cookies.load(request.COOKIES)
     other.get(request.GET["meanwhile"])
-    return put(request)
+    response = put(request)
+    if "save" in request.GET:
+        request.session.save()
+    return response
 
 
 def show(request):
@@ -78,7 +81,10 @@ async def aput_slowly(request):
     other = AsyncClient()
     other.cookies.load(request.COOKIES)
     await other.get(request.GET["meanwhile"])
-    return await aput(request)
+    response = await aput(request)
+    if "save" in request.GET:
+        await request.session.asave()
+    return response
 
 
 async def ashow(request):
@@ -96,7 +102,20 @@ async def alogout(request):
     return HttpResponse("bye")
 
 
+def become(request):
+    """Log in by hand, without a new id."""
+    request.session["_auth_user_id"] = "7"
+    return HttpResponse("welcome")
+
+
+async def abecome(request):
+    await request.session.aset("_auth_user_id", "7")
+    return HttpResponse("welcome")
+
+
 urlpatterns = [
+    path("become", become),
+    path("abecome", abecome),
     path("put", put),
     path("put-slowly", put_slowly),
     path("show", show),
