@@ -8,7 +8,7 @@ compressed and signed as that cache's values are. The setting ``KT_SESSIONS`` ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from django.utils.crypto import get_random_string
 from kt_cache.django.session_owners import OwnedSession
 from kt_cache.django.session_records import session_options, session_records
 from kt_cache.errors import SessionUnavailable
-from kt_cache.sessions import Loaded, Origin
+from kt_cache.sessions import Lifetime, Loaded, Origin
 
 __all__ = ["SessionStore"]
 
@@ -160,7 +160,7 @@ class RecordSession(SessionBase):
 
     def _moving(self, new_key: str, lifetime: float) -> tuple[Any, ...]:
         data = self._get_session()  # type: ignore[attr-defined]
-        return self._session_key, new_key, data, lifetime, self._origin
+        return self._session_key, new_key, data, self._lifetime(data, lifetime), self._origin
 
     def _moved(self, new_key: str, origin: Origin | None) -> None:
         if origin is None:
@@ -216,7 +216,18 @@ class RecordSession(SessionBase):
             return ["create", self.session_key, data, lifetime]
         # What was changed inside of a value is seen by comparing, as Django has it.
         unchanged = not self.modified and self._origin is not None
-        return ["keep" if unchanged else "save", self.session_key, data, lifetime, self._origin]
+        name = "keep" if unchanged else "save"
+        return [name, self.session_key, data, self._lifetime(data, lifetime), self._origin]
+
+    def _lifetime(self, data: dict[str, Any], seconds: float) -> Lifetime:
+        """Return the lifetime of this session, and of what it may become by another request."""
+        ours = data.get("_session_expiry")
+
+        def lifetime_of(merged: Mapping[str, Any]) -> float:
+            expiry = merged.get("_session_expiry")
+            return seconds if expiry == ours else self.get_expiry_age(expiry=expiry)
+
+        return lifetime_of
 
     def _written(self, origin: Origin | None, must_create: bool) -> None:
         if origin is None:

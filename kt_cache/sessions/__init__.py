@@ -1,5 +1,6 @@
 """Floor 4: server-side sessions, free of any framework."""
 
+from kt_cache.sessions.lifetimes import Lifetime
 from kt_cache.sessions.options import SESSION_OPTIONS, SessionOptions
 from kt_cache.sessions.origin import Loaded, Origin
 from kt_cache.sessions.outage import note_dropped_write, note_refused_request
@@ -9,6 +10,7 @@ from kt_cache.sessions.users import UserSessions
 
 __all__ = [
     "SESSION_OPTIONS",
+    "Lifetime",
     "Loaded",
     "Origin",
     "Owned",

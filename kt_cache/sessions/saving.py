@@ -21,6 +21,7 @@ from kt_cache.cache.codec import Codec
 from kt_cache.cache.steps import Ask, Steps, Wait
 from kt_cache.client.operation import Pause
 from kt_cache.errors import DecodeError, OutcomeUnknown, SessionConflict
+from kt_cache.sessions.lifetimes import Lifetime, seconds_of
 from kt_cache.sessions.merging import merge, take_over
 from kt_cache.sessions.origin import Origin
 from kt_cache.sessions.outage import FAILURES
@@ -79,7 +80,7 @@ def save(
     key: bytes,
     data: MutableMapping[str, Any],
     payload: bytes,
-    lifetime: float,
+    lifetime: Lifetime,
     origin: Origin,
     codec: Codec,
     *,
@@ -91,18 +92,20 @@ def save(
 
     :param data: the session's.
     :param payload: the same, encoded.
+    :param lifetime: more than zero seconds; by the merged data, if it depends on that, in which
+        case a session can turn out to have none.
     :param origin: has a token.
     :param refuse_conflicts: raise ``SessionConflict`` for a key that both have changed, and after
         six attempts.
     """
-    token, wanted = origin.token, payload
+    token, wanted, seconds = origin.token, payload, seconds_of(lifetime, data)
     patient_until = monotonic() + (0 if refuse_conflicts else _PATIENCE)
     unknown: OutcomeUnknown | None = None
     merged: dict[str, Any] | None = None
     for lost in count(1):
-        ends = monotonic() + lifetime
+        ends = monotonic() + seconds
         try:
-            new_token = yield Ask("swap_record", key, token, payload, lifetime)
+            new_token = yield Ask("swap_record", key, token, payload, seconds)
         except OutcomeUnknown as error:
             new_token, unknown = None, error
         if new_token is not None:
@@ -121,7 +124,7 @@ def save(
         if lost > 1:
             yield Wait(Pause(lost).seconds)
         if stored == origin.payload:  # it was touched only, or nothing has happened to it yet
-            payload, merged = wanted, None
+            payload, merged, seconds = wanted, None, seconds_of(lifetime, data)
             continue
         theirs = _decode(codec, stored, key)
         if theirs is None:
@@ -134,7 +137,9 @@ def save(
             raise unknown or SessionConflict(
                 f"others changed the same keys of the session: {', '.join(map(repr, conflicts))}"
             )
-        payload = codec.encode(merged, key)
+        payload, seconds = codec.encode(merged, key), seconds_of(lifetime, merged)
+        if seconds <= 0:
+            return (yield from end(key, payload))
     if merged is not None:
         take_over(data, codec.decode(wanted, key), merged)
     return Origin(payload, new_token, ends)
@@ -156,7 +161,7 @@ def move(
     new_key: bytes,
     data: MutableMapping[str, Any],
     payload: bytes,
-    lifetime: float,
+    lifetime: Lifetime,
     origin: Origin,
     codec: Codec,
     *,
@@ -173,7 +178,7 @@ def move(
     :param last_write: drop what others have stored instead.
     """
     try:
-        made = yield from create(new_key, payload, lifetime)
+        made = yield from create(new_key, payload, seconds_of(lifetime, data))
     except FAILURES:
         # It may be there all the same. Somebody else's under that key is another one.
         with suppress(*FAILURES):
@@ -191,6 +196,8 @@ def move(
             merged, _ = merge(codec.decode(origin.payload, key), ours, theirs)
             take_over(data, ours, merged)
             together = codec.encode(merged, new_key)
+            if seconds_of(lifetime, merged) <= 0:
+                return (yield from end(new_key, together))
             # Only who ends all sessions of a user can meet this record by now.
             return (
                 yield from save(

@@ -14,6 +14,7 @@ from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import strict
 from kt_cache.errors import DecodeError, KTError, SessionUnavailable
 from kt_cache.sessions import saving
+from kt_cache.sessions.lifetimes import Lifetime, seconds_of
 from kt_cache.sessions.options import ERROR, LAST_WRITE, READ_ONLY, SessionOptions
 from kt_cache.sessions.origin import UNSTORED, Loaded, Origin
 from kt_cache.sessions.outage import (
@@ -137,13 +138,14 @@ class SessionStore:
         self,
         session_id: str,
         data: MutableMapping[str, Any],
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin | None = None,
     ) -> Origin | None:
         """Store the data of an existing session. One round trip, unless others changed it.
 
         :param data: what others have changed meanwhile is changed in it, too, if that is merged.
-        :param lifetime: seconds from now; zero and below ends the session.
+        :param lifetime: seconds from now; zero and below ends the session. A function of the data
+            is asked again for data that was merged.
         :param origin: what loading, creating or saving it returned last; without one, whatever is
             stored is replaced.
         :return: where the next save starts from, or ``None`` if there is no such session any more.
@@ -158,7 +160,7 @@ class SessionStore:
         self,
         session_id: str,
         data: MutableMapping[str, Any],
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin | None = None,
     ) -> Origin | None:
         """See :meth:`save`."""
@@ -181,7 +183,7 @@ class SessionStore:
         return await self._awrite(self._touching(session_id, lifetime, origin), origin)
 
     def keep(
-        self, session_id: str, data: MutableMapping[str, Any], lifetime: float, origin: Origin
+        self, session_id: str, data: MutableMapping[str, Any], lifetime: Lifetime, origin: Origin
     ) -> Origin | None:
         """Save a session whose data differs from what is stored, and touch another one.
 
@@ -190,7 +192,7 @@ class SessionStore:
         return self._write(self._keeping(session_id, data, lifetime, origin), origin)
 
     async def akeep(
-        self, session_id: str, data: MutableMapping[str, Any], lifetime: float, origin: Origin
+        self, session_id: str, data: MutableMapping[str, Any], lifetime: Lifetime, origin: Origin
     ) -> Origin | None:
         """See :meth:`keep`."""
         return await self._awrite(self._keeping(session_id, data, lifetime, origin), origin)
@@ -200,7 +202,7 @@ class SessionStore:
         session_id: str,
         new_id: str,
         data: MutableMapping[str, Any],
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin,
     ) -> Origin | None:
         """Store a session under a new id. Two round trips, unless others changed it.
@@ -208,7 +210,7 @@ class SessionStore:
         What others have changed since it was loaded goes along, as with :meth:`save`.
 
         :param data: as of :meth:`save`.
-        :param lifetime: seconds from now; zero and below ends the session.
+        :param lifetime: as of :meth:`save`.
         :param origin: what loading, creating or saving it returned last.
         :return: where the next save starts from, or ``None`` if the session was ended meanwhile:
             it does not go on under the new id either.
@@ -223,7 +225,7 @@ class SessionStore:
         session_id: str,
         new_id: str,
         data: MutableMapping[str, Any],
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin,
     ) -> Origin | None:
         """See :meth:`move`."""
@@ -256,7 +258,7 @@ class SessionStore:
         self,
         session_id: str,
         data: MutableMapping[str, Any],
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin | None,
     ) -> Steps[Origin | None]:
         key = self.record_key(session_id)
@@ -264,12 +266,12 @@ class SessionStore:
         return self._storing(key, data, payload, lifetime, origin)
 
     def _keeping(
-        self, session_id: str, data: MutableMapping[str, Any], lifetime: float, origin: Origin
+        self, session_id: str, data: MutableMapping[str, Any], lifetime: Lifetime, origin: Origin
     ) -> Steps[Origin | None]:
         key = self.record_key(session_id)
         payload = self.codec.encode(dict(data), key)
         if payload == origin.payload or (origin.is_read_only and not data):
-            return self._touching(session_id, lifetime, origin)
+            return self._touching(session_id, seconds_of(lifetime, data), origin)
         return self._storing(key, data, payload, lifetime, origin)
 
     def _storing(
@@ -277,17 +279,18 @@ class SessionStore:
         key: bytes,
         data: MutableMapping[str, Any],
         payload: bytes,
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin | None,
     ) -> Steps[Origin | None]:
         if origin is not None and origin.is_read_only:
             note_dropped_write()
             return saving.leave(origin)
-        if lifetime <= 0:
+        seconds = seconds_of(lifetime, data)
+        if seconds <= 0:
             return saving.end(key, payload)
         mode = self.options.mode
         if origin is None or origin.token is None or mode == LAST_WRITE:
-            return saving.replace(key, payload, lifetime)
+            return saving.replace(key, payload, seconds)
         refuse = mode == ERROR
         return saving.save(
             key, data, payload, lifetime, origin, self.codec, refuse_conflicts=refuse
@@ -298,7 +301,7 @@ class SessionStore:
         session_id: str,
         new_id: str,
         data: MutableMapping[str, Any],
-        lifetime: float,
+        lifetime: Lifetime,
         origin: Origin,
     ) -> Steps[Origin | None]:
         if origin.is_read_only:

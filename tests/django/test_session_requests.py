@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -11,6 +13,7 @@ from django.core.cache import caches
 from django.core.checks.registry import CheckRegistry
 from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, Client
+from django.utils import timezone
 
 from kt_cache.django.apps import KTCacheConfig
 from kt_cache.django.session_checks import check_sessions
@@ -110,6 +113,46 @@ class TestAtTheSameTime:
             logging.disable(logging.NOTSET)
         assert response.status_code == 400
         assert len(caches["default"].store.keys(b"")) == 1
+
+
+def in_a_day():
+    return timezone.now() + timedelta(days=1)
+
+
+EXPIRIES = [(30 * 86_400, 30 * 86_400), (100, 100), (timedelta(seconds=100), 100)]
+EXPIRIES += [(in_a_day, 86_400), (None, TWO_WEEKS)]
+
+
+@pytest.mark.usefixtures("session_site")
+class TestLifetime:
+    """A session has the time that is in it, whichever of two requests has put it there."""
+
+    @pytest.fixture(params=["blocking", "asyncio"])
+    def call(self, request):
+        if request.param == "blocking":
+            return lambda session, name: getattr(session, name)()
+        return lambda session, name: async_to_sync(getattr(session, "a" + name))()
+
+    @pytest.mark.parametrize(("expiry", "seconds"), EXPIRIES)
+    @pytest.mark.parametrize(
+        ("engine", "name"),
+        [(ENGINES[0], "save"), (ENGINES[0], "cycle_key"), (ENGINES[1], "save")],
+    )
+    def test_set_by_another_request(self, engine, call, expiry, seconds, name):
+        """Saving a session, or giving it a new id, keeps what others have set meanwhile."""
+        engine_class = import_module(engine).SessionStore
+        first = engine_class()
+        first["a"] = 1
+        first.set_expiry(7_000)
+        first.create()
+        slow, other = engine_class(first.session_key), engine_class(first.session_key)
+        slow["a"] = 2
+        other.set_expiry(expiry() if callable(expiry) else expiry)
+        other.save()
+        call(slow, name)
+        assert seconds - 60 < ends(slow.session_key) <= seconds + 2
+        assert seconds - 60 < slow.get_expiry_age() <= seconds
+        assert slow["a"] == 2
 
 
 class TestModes:

@@ -108,6 +108,23 @@ class TestParallelRequests:
         assert len(visitor.get("/all").json) == 41
 
 
+def test_permanent(any_url):
+    """A session that another request made permanent meanwhile has a cookie that stays."""
+    app = make(any_url)
+    visitor = app.test_client()
+
+    @app.get("/remember")
+    def remember():
+        session.permanent = True
+        return "done"
+
+    app.config["MEET"] = lambda: same_visitor(app, visitor).get("/remember")
+    visitor.post("/login/ada")
+    (cookie,) = cookies_set(visitor.get("/put/seen/1"))
+    assert "Expires=" in cookie
+    assert visitor.get("/all").json == {"user": "ada", "seen": 1, "_permanent": True}
+
+
 class TestEnded:
     @pytest.fixture
     def app(self, any_url):

@@ -125,6 +125,63 @@ class TestMerge:
         assert sessions.save(ID, one.data, 60, one.origin) is None
 
 
+def by_data(data):
+    """A lifetime that the session itself has."""
+    return data.get("seconds", 1_000)
+
+
+class TestLifetime:
+    """A lifetime that depends on the data is that of what is stored."""
+
+    @pytest.mark.parametrize("mode", ["merge", "error"])
+    @pytest.mark.parametrize("seconds", [50, 100_000])
+    def test_by_the_merged_data(self, open_sessions, store, mode, seconds):
+        """Who saves later gives the session the time that the other one gave it."""
+        sessions = open_sessions(store, mode=mode)
+        one, two = two_visits(sessions, {"a": 1})
+        one.data["seconds"] = seconds
+        two.data["a"] = 2
+        assert sessions.save(ID, one.data, by_data, one.origin)
+        origin = sessions.keep(ID, two.data, by_data, two.origin)
+        data, found = sessions.load(ID)
+        assert data == {"a": 2, "seconds": seconds}
+        for left in (origin.seconds_left, found.seconds_left):
+            assert seconds - 30 < left <= seconds
+
+    @pytest.mark.parametrize("mode", ["merge", "error", "last-write"])
+    def test_by_ours(self, open_sessions, store, mode):
+        """Where there is nothing to merge it is that of the data in hand."""
+        sessions = open_sessions(store, mode=mode)
+        one, two = two_visits(sessions, {"a": 1})
+        sessions.touch(ID, 5_000, one.origin)
+        two.data["seconds"] = 100_000
+        origin = sessions.save(ID, two.data, by_data, two.origin)
+        assert 99_900 < origin.seconds_left <= 100_000
+        assert 99_900 < sessions.load(ID).origin.seconds_left <= 100_000
+        assert sessions.keep(ID, two.data | {"seconds": 50}, by_data, origin)
+        assert sessions.load(ID).origin.seconds_left <= 50
+
+    @pytest.mark.parametrize("name", ["save", "move"])
+    def test_none_left(self, sessions, name):
+        """A session that has no time by what others stored is over."""
+        one, two = two_visits(sessions, {"a": 1})
+        sessions.save(ID, one.data | {"seconds": -1}, 60, one.origin)
+        two.data["a"] = 2
+        ids = (ID, "new") if name == "move" else (ID,)
+        getattr(sessions, name)(*ids, two.data, by_data, two.origin)
+        assert [sessions.load(each) for each in ids] == [None] * len(ids)
+
+    @pytest.mark.parametrize("mode", ["merge", "error"])
+    def test_moved(self, open_sessions, store, mode):
+        """It goes along to a new id."""
+        sessions = open_sessions(store, mode=mode)
+        one, two = two_visits(sessions, {"a": 1})
+        sessions.save(ID, one.data | {"seconds": 100_000}, by_data, one.origin)
+        two.data["a"] = 2
+        assert sessions.move(ID, "new", two.data, by_data, two.origin)
+        assert sessions.load("new").origin.seconds_left > 99_900
+
+
 class TestError:
     def test_different_keys(self, open_sessions, store):
         """Changes of different keys are no conflict."""
