@@ -290,7 +290,7 @@ class NeverStill(KyotoStore):
         return super().swap_record(*args)
 
 
-@pytest.mark.parametrize(("mode", "least", "most"), [("merge", 10, 10_000), ("error", 6, 6)])
+@pytest.mark.parametrize(("mode", "least", "most"), [("merge", 7, 10_000), ("error", 6, 6)])
 def test_it_is_not_tried_for_ever(store, monkeypatch, mode, least, most):
     """A session that never stays the same is tried for a while, in the mode error six times.
 
