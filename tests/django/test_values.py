@@ -222,7 +222,7 @@ class TestSessions:
         assert SessionStore(attacker).get("user") is None
         client.set_bytes(Records.record_key(attacker), b'\x8f{"user":1}')
         assert SessionStore(attacker).get("user") is None
-        assert len(caplog.records) == 2
+        assert len(caplog.records) == 1  # one line in half a minute
         assert victim not in caplog.text
         assert attacker not in caplog.text
 
