@@ -20,7 +20,7 @@ from tests.support.servers import SCRIPTLESS, SERVERS, running
 SUITE = Path(__file__).parent / "suite"
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 300.0  # seconds for a run
-AT_ONCE = 8  # runs; they mostly sleep
+AT_ONCE = 4  # runs; they mostly sleep, and other tests run beside them
 
 # Every test of Django's that does not apply, by name, with the reason.
 NOT_APPLICABLE = {
