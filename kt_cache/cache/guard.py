@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeGuard
 
 from kt_cache.cache.breaker import CircuitBreaker
-from kt_cache.cache.log_limit import LogLimit
+from kt_cache.cache.log_limit import INTERVAL, LogLimit
 from kt_cache.cache.store import Place
 from kt_cache.errors import (
     CircuitOpen,
@@ -30,8 +30,6 @@ from kt_cache.errors import (
 __all__ = ["Guard", "get_guard", "no_answer"]
 
 logger = logging.getLogger("kt_cache.cache")
-
-_LOG_INTERVAL = 30.0  # seconds between lines of one kind
 
 # A full pool or a record that keeps changing says that there is much to do, not that the server
 # is ill; the calls that keep the pool full get a verdict of their own.
@@ -78,7 +76,7 @@ class Guard:
     ) -> None:
         self.address = address
         self.breaker = CircuitBreaker(threshold or math.inf, reset, clock=clock)
-        self.log_limit = LogLimit(_LOG_INTERVAL, clock=clock)
+        self.log_limit = LogLimit(INTERVAL, clock=clock)
 
     def answered(self) -> None:
         """Note that the server answered a call."""
@@ -111,10 +109,9 @@ class Guard:
         :param operation: name of the store's method.
         """
         kind = type(error).__name__
-        held_back = self.log_limit.take(kind)
-        if held_back is None:
+        more = self.log_limit.ending(kind)
+        if more is None:
             return
-        more = f"; {held_back} more since the last line like this" if held_back else ""
         logger.warning(
             "ignored: %s of %s on %s: %s%s", kind, operation, self.address, error.message, more
         )

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["LogLimit", "begin_anew", "warn"]
+__all__ = ["INTERVAL", "LogLimit", "begin_anew", "warn"]
 
 logger = logging.getLogger("kt_cache.cache")
 
-_INTERVAL = 30.0  # seconds between lines of one kind
+INTERVAL = 30.0
+"""Seconds between lines of one kind."""
 
 
 class LogLimit:
@@ -45,13 +46,23 @@ class LogLimit:
             self._kinds[kind] = now, 0
             return held_back
 
+    def ending(self, kind: str) -> str | None:
+        """Return what to end a line of a kind with, or ``None`` to hold it back.
+
+        It says how many were held back since the last one.
+        """
+        held_back = self.take(kind)
+        if held_back is None:
+            return None
+        return f"; {held_back} more since the last line like this" if held_back else ""
+
     def reset_after_fork(self) -> None:
         """Begin anew in a child process, whatever the parent's threads were about."""
         self._lock = threading.RLock()
         self._kinds.clear()
 
 
-_of_the_process = LogLimit(_INTERVAL)  # for all caches: Django makes one per thread and task
+_of_the_process = LogLimit(INTERVAL)  # for all caches: Django makes one per thread and task
 
 
 def warn(kind: str, message: str, *args: object) -> None:
@@ -61,11 +72,9 @@ def warn(kind: str, message: str, *args: object) -> None:
     :param message: a format string; how many were held back is added to it.
     :param args: for the format string.
     """
-    held_back = _of_the_process.take(kind)
-    if held_back is None:
-        return
-    more = f"; {held_back} more since the last line like this" if held_back else ""
-    logger.warning("%s%s", message % args, more)
+    more = _of_the_process.ending(kind)
+    if more is not None:
+        logger.warning("%s%s", message % args, more)
 
 
 def begin_anew() -> None:

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any, TypeAlias, TypeVar
 
 from kt_cache.cache.call_events import CallEvent, event_of_error, event_of_result
-from kt_cache.cache.log_limit import LogLimit
+from kt_cache.cache.log_limit import INTERVAL, LogLimit
 from kt_cache.cache.options import imported
 from kt_cache.cache.store import Store
 from kt_cache.cache.tolerant import NEUTRAL, TolerantStore, strict
@@ -148,16 +148,14 @@ def _never(operation: str, error: BaseException) -> bool:  # noqa: ARG001 - as a
 
 # ---------------------------------------------------------------- the log
 
-_LOG_INTERVAL = 30.0  # seconds between lines of one kind
-_log_limit = LogLimit(_LOG_INTERVAL)  # for all stores: Django makes one per thread and task
+_log_limit = LogLimit(INTERVAL)  # for all stores: Django makes one per thread and task
 
 
 def _warn_of(observer: Observer, error: Exception) -> None:
     name = getattr(observer, "__qualname__", type(observer).__qualname__)
-    held_back = _log_limit.take(f"{type(error).__name__} of {name}")
-    if held_back is None:
+    more = _log_limit.ending(f"{type(error).__name__} of {name}")
+    if more is None:
         return
-    more = f"; {held_back} more since the last line like this" if held_back else ""
     logger.warning("the observer %s failed; calls go on without it%s", name, more, exc_info=error)
 
 

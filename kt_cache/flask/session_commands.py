@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 
 from kt_cache.errors import KTError
 from kt_cache.flask.user_sessions import users_of_app
-from kt_cache.sessions.user_table import ended, lines_of, swept
+from kt_cache.sessions.user_table import end, lines_of, swept
 
 __all__ = ["add_commands"]
 
@@ -61,19 +61,7 @@ def kill_sessions(user: str, spared: tuple[str, ...], only: str | None) -> None:
     if spared and only is not None:
         raise click.UsageError("--except and --only cannot go together")
     with _said_in_a_line():
-        users = users_of_app()
-        # A name that is mistyped must not end the session that was to be spared.
-        named = {*spared, *([] if only is None else [only])}
-        unknown = named - {session.handle for session in users.sessions_of(user)}
-        if unknown:
-            raise click.ClickException(
-                f"{user} has no session {' or '.join(sorted(unknown))}; nothing was ended"
-            )
-        if only is None:
-            killed = users.kill_sessions(user, except_handles=spared)
-        else:
-            killed = int(users.kill_session(user, only))
-    click.echo(ended(killed, user))
+        click.echo(end(users_of_app(), user, user, spared, only))
 
 
 @_sessions.command("sweep")
@@ -87,5 +75,5 @@ def sweep_sessions() -> None:
 def _said_in_a_line() -> Iterator[None]:
     try:
         yield
-    except (KTError, RuntimeError) as error:
+    except (KTError, LookupError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from kt_cache.cache.log_limit import LogLimit
+from kt_cache.cache.log_limit import INTERVAL, LogLimit
 from kt_cache.errors import (
     KTError,
     RemoteProtocolError,
@@ -29,7 +29,7 @@ logger = logging.getLogger("kt_cache.sessions")
 FAILURES = (TransportError, ServerError, RemoteProtocolError)
 """Errors that say that the store failed."""
 
-_limit = LogLimit(30.0)
+_limit = LogLimit(INTERVAL)
 
 
 def begin_anew() -> None:
@@ -78,9 +78,8 @@ def _of(error: KTError | None) -> str | None:
 
 
 def _log(what: str, reason: str | None) -> None:
-    held_back = _limit.take(what)
-    if held_back is None:
+    more = _limit.ending(what)
+    if more is None:
         return
     because = "" if reason is None else f" ({reason})"
-    more = f"; {held_back} more since the last line like this" if held_back else ""
     logger.warning("%s%s%s", what, because, more)

@@ -1,13 +1,14 @@
-"""A user's sessions in words, for terminals."""
+"""A user's sessions in words, and ended by their names, for terminals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, tzinfo
 
 from kt_cache.sessions.user_index import UserSession
+from kt_cache.sessions.users import UserSessions
 
-__all__ = ["ended", "lines_of", "swept"]
+__all__ = ["end", "ended", "lines_of", "swept"]
 
 
 def lines_of(sessions: Sequence[UserSession], zone: tzinfo | None = None) -> list[str]:
@@ -36,6 +37,30 @@ def lines_of(sessions: Sequence[UserSession], zone: tzinfo | None = None) -> lis
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in zip(*columns, strict=True)
     ]
+
+
+def end(
+    users: UserSessions, user_id: str, name: str, spared: Collection[str], only: str | None
+) -> str:
+    """End a user's sessions and say how many.
+
+    :param name: what to call the user.
+    :param spared: handles of those to spare.
+    :param only: handle of the one to end; ``None`` for all.
+    :raises LookupError: if the user has no session of such a handle; the message is for whoever
+        mistyped it, and nothing was ended, not even what was to be spared.
+    """
+    named = {*spared, *([] if only is None else [only])}
+    unknown = named - {session.handle for session in users.sessions_of(user_id)}
+    if unknown:
+        raise LookupError(
+            f"{name} has no session {' or '.join(sorted(unknown))}; nothing was ended"
+        )
+    if only is None:
+        count = users.kill_sessions(user_id, except_handles=spared)
+    else:
+        count = int(users.kill_session(user_id, only))
+    return ended(count, name)
 
 
 def ended(count: int, name: str) -> str:

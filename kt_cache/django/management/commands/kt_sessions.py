@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from kt_cache.django.user_sessions import site_users, user_id_of
 from kt_cache.errors import KTError
-from kt_cache.sessions.user_table import ended, lines_of, swept
+from kt_cache.sessions.user_table import end, lines_of, swept
 
 __all__ = ["Command"]
 
@@ -58,9 +58,10 @@ class Command(BaseCommand):
             elif action == "list":
                 self._list(options["user"], self._id_of(**options))
             else:
-                user_id = self._id_of(**options)
-                self._kill(options["user"], user_id, options["spared"], options["only"])
-        except (KTError, ImproperlyConfigured) as error:
+                user, user_id = options["user"], self._id_of(**options)
+                said = end(site_users(), user_id, user, options["spared"], options["only"])
+                self.stdout.write(said)
+        except (KTError, LookupError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
 
     def _sweep(self) -> None:
@@ -73,21 +74,6 @@ class Command(BaseCommand):
             return
         for line in lines_of(sessions, timezone.get_current_timezone()):
             self.stdout.write(line)
-
-    def _kill(self, name: str, user_id: str, spared: list[str], only: str | None) -> None:
-        users = site_users()
-        named = {*spared, *([] if only is None else [only])}
-        # A name that is mistyped must not end the session that was to be spared.
-        unknown = named - {session.handle for session in users.sessions_of(user_id)}
-        if unknown:
-            raise CommandError(
-                f"{name} has no session {' or '.join(sorted(unknown))}; nothing was ended"
-            )
-        if only is None:
-            killed = users.kill_sessions(user_id, except_handles=spared)
-        else:
-            killed = int(users.kill_session(user_id, only))
-        self.stdout.write(ended(killed, name))
 
     def _id_of(self, user: str, pk: bool, **_: Any) -> str:
         if pk:
