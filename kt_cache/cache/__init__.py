@@ -1,6 +1,7 @@
 """Floor 4: the cache, free of any framework, and the stores it can stand on."""
 
 from kt_cache.cache.base import KeyFunction, ReverseKeyFunction, default_key
+from kt_cache.cache.blocking import BlockingStore
 from kt_cache.cache.call_events import CallEvent
 from kt_cache.cache.codec import Codec
 from kt_cache.cache.codec_options import CODEC_OPTIONS, PAYLOAD_OPTIONS, pop_codec
@@ -17,6 +18,7 @@ __all__ = [
     "CODEC_OPTIONS",
     "PAYLOAD_OPTIONS",
     "STORE_OPTIONS",
+    "BlockingStore",
     "Cache",
     "CallEvent",
     "Codec",

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kt_cache.cache import CODEC_OPTIONS, STORE_OPTIONS, Cache, check_options, open_store, pop_codec
+from kt_cache.cache import (
+    CODEC_OPTIONS,
+    STORE_OPTIONS,
+    BlockingStore,
+    Cache,
+    check_options,
+    open_store,
+    pop_codec,
+)
 from kt_cache.errors import ConfigError, DecodeError, EncodeError
 
 if TYPE_CHECKING:
@@ -66,7 +74,10 @@ class KyotoTycoonCache(BaseCache):
             raise ConfigError(f"key_prefix must be text, not {key_prefix!r}")
         check_options(options, BACKEND_OPTIONS)
         codec = pop_codec(options)
-        self.cache = Cache(open_store(url, options), codec, prefix=key_prefix)
+        store = open_store(url, options)
+        self.cache = Cache(store, codec, prefix=key_prefix)
+        # Flask runs each async view in a thread and on an event loop of its own.
+        self.blocking_cache = Cache(BlockingStore(store), codec, prefix=key_prefix)
 
     @classmethod
     def factory(
