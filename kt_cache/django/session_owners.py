@@ -79,13 +79,13 @@ class OwnedSession(SessionBase):
             super().save(must_create)  # which comes back here with an id
             return
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
-        now = self._owned(data, self.session_key)
-        save, discard = super().save, super().delete
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
+        now = self._owned(data, self.session_key)
         if self._is_noted(now):
-            save(must_create)
+            super().save(must_create)
             return
+        save, discard = super().save, super().delete
         stored = self.users.store(
             now,
             self._noted,
@@ -101,13 +101,13 @@ class OwnedSession(SessionBase):
             await super().asave(must_create)
             return
         data = await self._aget_session(no_load=must_create)  # type: ignore[attr-defined]
-        now = self._owned(data, self.session_key)
-        save, discard = super().asave, super().adelete
         if self.session_key is None:  # loading it for this call found that it is gone
             raise UpdateError
+        now = self._owned(data, self.session_key)
         if self._is_noted(now):
-            await save(must_create)
+            await super().asave(must_create)
             return
+        save, discard = super().asave, super().adelete
         stored = await self.users.astore(
             now,
             self._noted,

@@ -8,8 +8,8 @@ compressed and signed as that cache's values are. The setting ``KT_SESSIONS`` ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +25,7 @@ from django.utils.crypto import get_random_string
 from kt_cache.django.session_owners import OwnedSession
 from kt_cache.django.session_records import session_options, session_records
 from kt_cache.errors import SessionUnavailable
-from kt_cache.sessions import Lifetime, Loaded, Origin
+from kt_cache.sessions import Loaded, Origin
 
 __all__ = ["SessionStore"]
 
@@ -64,13 +64,13 @@ class RecordSession(SessionBase):
     def load(self) -> dict[str, Any]:
         """Return the session's data; with an unknown id, none and a new id on saving."""
         key = self._session_key
-        with self._remembering_failures():
+        with _RememberedFailures(self):
             return self._taken(self._records.load(key) if key else None)
 
     async def aload(self) -> dict[str, Any]:
         """See :meth:`load`."""
         key = self._session_key
-        with self._remembering_failures():
+        with _RememberedFailures(self):
             return self._taken(await self._records.aload(key) if key else None)
 
     def _taken(self, found: Loaded | None) -> dict[str, Any]:
@@ -149,18 +149,16 @@ class RecordSession(SessionBase):
             await self._amove(self._get_new_session_key())
 
     def _move(self, new_key: str) -> None:
-        lifetime = self.get_expiry_age()
-        with self._remembering_failures():
-            self._moved(new_key, self._records.move(*self._moving(new_key, lifetime)))
+        with _RememberedFailures(self):
+            self._moved(new_key, self._records.move(*self._moving(new_key)))
 
     async def _amove(self, new_key: str) -> None:
-        lifetime = await self.aget_expiry_age()
-        with self._remembering_failures():
-            self._moved(new_key, await self._records.amove(*self._moving(new_key, lifetime)))
+        with _RememberedFailures(self):
+            self._moved(new_key, await self._records.amove(*self._moving(new_key)))
 
-    def _moving(self, new_key: str, lifetime: float) -> tuple[Any, ...]:
+    def _moving(self, new_key: str) -> tuple[Any, ...]:
         data = self._get_session()  # type: ignore[attr-defined]
-        return self._session_key, new_key, data, self._lifetime(data, lifetime), self._origin
+        return self._session_key, new_key, data, self._age_of, self._origin
 
     def _moved(self, new_key: str, origin: Origin | None) -> None:
         if origin is None:
@@ -190,12 +188,18 @@ class RecordSession(SessionBase):
             self.create()
             return
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
-        if self.session_key is None:  # loading it for this call found that it is gone
+        key, records = self._session_key, self._records
+        if key is None:  # loading it for this call found that it is gone
             raise UpdateError
-        lifetime = self.get_expiry_age()
-        name, *arguments = self._writing(must_create, data, lifetime)
-        with self._remembering_failures():
-            self._written(getattr(self._records, name)(*arguments), must_create)
+        with _RememberedFailures(self):
+            if must_create:
+                self._created(records.create(key, data, self._age_of(data)))
+                return
+            origin = self._origin
+            if self.modified or origin is None:
+                self._saved(records.save(key, data, self._age_of, origin))
+            else:  # what was changed inside of a value is seen by comparing, as Django has it
+                self._saved(records.keep(key, data, self._age_of, origin))
 
     async def asave(self, must_create: bool = False) -> None:
         """See :meth:`save`."""
@@ -203,35 +207,31 @@ class RecordSession(SessionBase):
             await self.acreate()
             return
         data = await self._aget_session(no_load=must_create)  # type: ignore[attr-defined]
-        if self.session_key is None:
+        key, records = self._session_key, self._records
+        if key is None:
             raise UpdateError
-        lifetime = await self.aget_expiry_age()
-        name, *arguments = self._writing(must_create, data, lifetime)
-        with self._remembering_failures():
-            self._written(await getattr(self._records, "a" + name)(*arguments), must_create)
+        with _RememberedFailures(self):
+            if must_create:
+                self._created(await records.acreate(key, data, self._age_of(data)))
+                return
+            origin = self._origin
+            if self.modified or origin is None:
+                self._saved(await records.asave(key, data, self._age_of, origin))
+            else:  # what was changed inside of a value is seen by comparing, as Django has it
+                self._saved(await records.akeep(key, data, self._age_of, origin))
 
-    def _writing(self, must_create: bool, data: dict[str, Any], lifetime: float) -> list[Any]:
-        """Return which method of the records is to be called, and its arguments."""
-        if must_create:
-            return ["create", self.session_key, data, lifetime]
-        # What was changed inside of a value is seen by comparing, as Django has it.
-        unchanged = not self.modified and self._origin is not None
-        name = "keep" if unchanged else "save"
-        return [name, self.session_key, data, self._lifetime(data, lifetime), self._origin]
+    def _age_of(self, data: Mapping[str, Any]) -> float:
+        """Return the lifetime of a session with this data, which may be another request's."""
+        return self.get_expiry_age(expiry=data.get("_session_expiry"))
 
-    def _lifetime(self, data: dict[str, Any], seconds: float) -> Lifetime:
-        """Return the lifetime of this session, and of what it may become by another request."""
-        ours = data.get("_session_expiry")
-
-        def lifetime_of(merged: Mapping[str, Any]) -> float:
-            expiry = merged.get("_session_expiry")
-            return seconds if expiry == ours else self.get_expiry_age(expiry=expiry)
-
-        return lifetime_of
-
-    def _written(self, origin: Origin | None, must_create: bool) -> None:
+    def _created(self, origin: Origin | None) -> None:
         if origin is None:
-            raise CreateError if must_create else UpdateError
+            raise CreateError
+        self._origin = origin
+
+    def _saved(self, origin: Origin | None) -> None:
+        if origin is None:
+            raise UpdateError
         self._origin = origin
 
     # ------------------------------------------------------------ ending
@@ -240,7 +240,7 @@ class RecordSession(SessionBase):
         """End a session, this one by default."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
-            with self._remembering_failures():
+            with _RememberedFailures(self):
                 self._records.delete(session_id)
             self._forget(session_id)
 
@@ -248,7 +248,7 @@ class RecordSession(SessionBase):
         """See :meth:`delete`."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
-            with self._remembering_failures():
+            with _RememberedFailures(self):
                 await self._records.adelete(session_id)
             self._forget(session_id)
 
@@ -266,18 +266,34 @@ class RecordSession(SessionBase):
         if session_id == self.session_key:
             self._origin = None
 
-    # ------------------------------------------------------------ what all share
 
-    @contextmanager
-    def _remembering_failures(self) -> Iterator[None]:
-        """Keep a failure for the middleware, to which Django may show no more than a status."""
-        try:
-            yield
-        except SessionUnavailable as error:
+class _RememberedFailures:
+    """Keeps a failure for the middleware, to which Django may show no more than a status.
+
+    A class, as a generator would take as long as all else that is done here for a request.
+    """
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: RecordSession) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._session.failure = None
+        elif isinstance(error, SessionUnavailable):
             # Not the error itself: with its traceback it would keep the request in memory.
-            self.failure = SessionUnavailable(error.message, host=error.host, command=error.command)
-            raise
-        self.failure = None
+            self._session.failure = SessionUnavailable(
+                error.message, host=error.host, command=error.command
+            )
 
 
 class SessionStore(OwnedSession, RecordSession):

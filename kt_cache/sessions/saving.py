@@ -81,6 +81,7 @@ def save(
     data: MutableMapping[str, Any],
     payload: bytes,
     lifetime: Lifetime,
+    seconds: float,
     origin: Origin,
     codec: Codec,
     *,
@@ -92,14 +93,14 @@ def save(
 
     :param data: the session's.
     :param payload: the same, encoded.
-    :param lifetime: more than zero seconds; by the merged data, if it depends on that, in which
-        case a session can turn out to have none.
+    :param lifetime: asked again for merged data, of which a session can turn out to have none.
+    :param seconds: what that is for ``data``; more than zero.
     :param origin: has a token.
     :param refuse_conflicts: raise ``SessionConflict`` for a key that both have changed, and after
         six attempts.
     """
-    token, wanted, seconds = origin.token, payload, seconds_of(lifetime, data)
-    patient_until = monotonic() + (0 if refuse_conflicts else _PATIENCE)
+    token, wanted = origin.token, payload
+    began = monotonic()
     unknown: OutcomeUnknown | None = None
     merged: dict[str, Any] | None = None
     for lost in count(1):
@@ -117,7 +118,8 @@ def save(
         if unknown and stored == payload:  # it was carried out
             new_token, ends = token, monotonic() + left
             break
-        if lost > _RETRIES and monotonic() >= patient_until:
+        is_patient = not refuse_conflicts and monotonic() < began + _PATIENCE
+        if lost > _RETRIES and not is_patient:
             raise unknown or SessionConflict(
                 f"others kept changing the session while it was saved ({lost} attempts)"
             )
@@ -196,12 +198,20 @@ def move(
             merged, _ = merge(codec.decode(origin.payload, key), ours, theirs)
             take_over(data, ours, merged)
             together = codec.encode(merged, new_key)
-            if seconds_of(lifetime, merged) <= 0:
+            seconds = seconds_of(lifetime, merged)
+            if seconds <= 0:
                 return (yield from end(new_key, together))
             # Only who ends all sessions of a user can meet this record by now.
             return (
                 yield from save(
-                    new_key, data, together, lifetime, made, codec, refuse_conflicts=False
+                    new_key,
+                    data,
+                    together,
+                    lifetime,
+                    seconds,
+                    made,
+                    codec,
+                    refuse_conflicts=False,
                 )
             )
     except GeneratorExit:

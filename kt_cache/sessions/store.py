@@ -249,7 +249,7 @@ class SessionStore:
         self, session_id: str, data: MutableMapping[str, Any], lifetime: float, anyway: bool
     ) -> Steps[Origin | None]:
         key = self.record_key(session_id)
-        payload = self.codec.encode(dict(data), key)
+        payload = self.codec.encode(_as_dict(data), key)
         if anyway:
             return saving.create_over_unreadable(key, payload, lifetime, self.codec)
         return saving.create(key, payload, lifetime)
@@ -262,14 +262,14 @@ class SessionStore:
         origin: Origin | None,
     ) -> Steps[Origin | None]:
         key = self.record_key(session_id)
-        payload = self.codec.encode(dict(data), key)
+        payload = self.codec.encode(_as_dict(data), key)
         return self._storing(key, data, payload, lifetime, origin)
 
     def _keeping(
         self, session_id: str, data: MutableMapping[str, Any], lifetime: Lifetime, origin: Origin
     ) -> Steps[Origin | None]:
         key = self.record_key(session_id)
-        payload = self.codec.encode(dict(data), key)
+        payload = self.codec.encode(_as_dict(data), key)
         if payload == origin.payload or (origin.is_read_only and not data):
             return self._touching(session_id, seconds_of(lifetime, data), origin)
         return self._storing(key, data, payload, lifetime, origin)
@@ -293,7 +293,7 @@ class SessionStore:
             return saving.replace(key, payload, seconds)
         refuse = mode == ERROR
         return saving.save(
-            key, data, payload, lifetime, origin, self.codec, refuse_conflicts=refuse
+            key, data, payload, lifetime, seconds, origin, self.codec, refuse_conflicts=refuse
         )
 
     def _moving(
@@ -315,7 +315,7 @@ class SessionStore:
             if saved is None:
                 return None
             origin = saved
-        payload = self.codec.encode(dict(data), new_key)
+        payload = self.codec.encode(_as_dict(data), new_key)
         moving = saving.move(
             key,
             new_key,
@@ -386,6 +386,10 @@ class SessionStore:
             raise unavailable(error) from error
         note_dropped_write(error)
         return (origin or UNSTORED)._replace(is_read_only=True)
+
+
+def _as_dict(data: MutableMapping[str, Any]) -> dict[str, Any]:
+    return data if type(data) is dict else dict(data)
 
 
 def _existing(key: bytes) -> Steps[bool]:
