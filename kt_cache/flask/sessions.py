@@ -251,10 +251,10 @@ class KTSession(UserSessionMethods):
 
 
 def _vary_by_cookie(response: Response) -> None:
-    if "Vary" in response.headers:
+    if response.headers.getlist("Vary"):
         response.vary.add("Cookie")
     else:  # the same, without parsing a header that is not there
-        response.headers["Vary"] = "Cookie"
+        response.headers.add("Vary", "Cookie")
 
 
 def _new_id() -> str:

@@ -47,13 +47,15 @@ def _is_plain(value: Any) -> bool:
     kind = type(value)
     if kind in _PLAIN:
         return True
-    if kind is list:
-        return all(type(each) in _PLAIN or _is_plain(each) for each in value)
-    if kind is not dict:
+    inner = value
+    if kind is dict:
+        for name in value:
+            if type(name) is not str or name[:1] == " ":
+                return False
+        inner = value.values()
+    elif kind is not list:
         return False
-    for name, each in value.items():
-        if type(name) is not str or name[:1] == " ":
-            return False
+    for each in inner:
         if type(each) not in _PLAIN and not _is_plain(each):
             return False
     return True

@@ -389,7 +389,9 @@ class SessionStore:
 
 
 def _as_dict(data: MutableMapping[str, Any]) -> dict[str, Any]:
-    return data if type(data) is dict else dict(data)
+    if isinstance(data, dict):
+        return dict(dict.items(data))  # past what a subclass does for those who look into it
+    return dict(data)
 
 
 def _existing(key: bytes) -> Steps[bool]:
