@@ -55,10 +55,7 @@ def _is_plain(value: Any) -> bool:
         inner = value.values()
     elif kind is not list:
         return False
-    for each in inner:
-        if type(each) not in _PLAIN and not _is_plain(each):
-            return False
-    return True
+    return all(map(_is_plain, inner))
 
 
 TAGGED_JSON = Serializer("tagged-json", _encode, _decode)
