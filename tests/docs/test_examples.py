@@ -6,40 +6,19 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from django.core.cache import caches
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# ((?:conftest|test_\w+)\.py)\n")
+from tests.docs.documents import DOCUMENTS, ROOT, examples, name_of, pytest_files
+
 LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
-
-
-def blocks(document: Path) -> list[tuple[int, str]]:
-    """Return the document's Python blocks with the lines they start on."""
-    text = document.read_text()
-    return [(text.count("\n", 0, match.start(1)), match[1]) for match in BLOCK.finditer(text)]
-
-
-def examples(document: Path) -> list[tuple[int, str]]:
-    """Return the blocks that are run one after the other."""
-    return [(line, block) for line, block in blocks(document) if not FILE.match(block)]
-
-
-def pytest_files(document: Path) -> dict[str, str]:
-    """Return the blocks that are test files, whose first line names them."""
-    named = ((FILE.match(block), block) for _, block in blocks(document))
-    return {match[1]: block for match, block in named if match}
-
 
 WITH_EXAMPLES = [document for document in DOCUMENTS if examples(document)]
 WITH_TEST_FILES = [document for document in DOCUMENTS if pytest_files(document)]
 
 
-@pytest.mark.parametrize("document", WITH_EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", WITH_EXAMPLES, ids=name_of)
 def test_examples(document, included_server, settings):
     """A document's Python blocks run one after the other, on a server where it says 1978."""
     included_server.client.clear()
@@ -53,7 +32,7 @@ def test_examples(document, included_server, settings):
                 assert caches[alias] is not None
 
 
-@pytest.mark.parametrize("document", WITH_TEST_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", WITH_TEST_FILES, ids=name_of)
 def test_example_tests(document, tmp_path):
     """A document's test files, put into one directory, pass."""
     files = pytest_files(document)
@@ -73,7 +52,7 @@ def test_example_tests(document, tmp_path):
     assert f"{expected} passed" in done.stdout
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links(document):
     """Every relative link leads to a file."""
     for target in LINK.findall(document.read_text()):
