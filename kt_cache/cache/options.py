@@ -10,7 +10,7 @@ from typing import Any
 from kt_cache.cache.foreign_options import foreign_option
 from kt_cache.errors import ConfigError
 
-__all__ = ["check_options", "hint", "imported", "nearest"]
+__all__ = ["check_options", "closest", "hint", "imported", "nearest"]
 
 
 def check_options(options: Mapping[str, Any], known: Collection[str]) -> None:
@@ -33,15 +33,19 @@ def hint(name: object, known: Collection[str]) -> str:
 
 
 def nearest(name: object, known: Collection[str]) -> str:
-    """Return the end of a message about a name that is not known: the nearest one, or all.
+    """Return the end of a message about a name that is not known: the nearest one, or all."""
+    near = closest(name, known)
+    return f"did you mean {near!r}?" if near else f"known are: {', '.join(sorted(known))}"
+
+
+def closest(name: object, known: Collection[str]) -> str | None:
+    """Return the known name that a misspelt one was most likely meant to be, if there is one.
 
     Letters count alike, large or small: other packages write the same names in capitals.
     """
     by_small = {each.lower(): each for each in known}
     near = difflib.get_close_matches(str(name).lower(), by_small, n=1)
-    if near:
-        return f"did you mean {by_small[near[0]]!r}?"
-    return f"known are: {', '.join(sorted(known))}"
+    return by_small[near[0]] if near else None
 
 
 def imported(option: str, path: str) -> Any:

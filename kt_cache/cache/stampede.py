@@ -246,7 +246,8 @@ class StampedeMethods(TagMethods):
         """Wait until there is a value, or nobody who makes it, or no time left."""
         while True:
             yield Wait(max(0.0, min(next(pauses), deadline - time.monotonic())))
-            found = yield Ask("get_many", [task.raw, task.leader])
+            # An observer takes the kind of the first key for that of the call.
+            found = yield Ask("get_many", [task.leader, task.raw])
             entry = yield from self._entry(task.raw, found.get(task.raw))
             over = time.monotonic() >= deadline
             if entry.value is not MISSING or task.leader not in found or over:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import pickle
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from kt_cache.cache import (
     CODEC_OPTIONS,
@@ -17,7 +15,11 @@ from kt_cache.cache import (
     open_store,
     pop_codec,
 )
-from kt_cache.errors import ConfigError, DecodeError, EncodeError
+from kt_cache.errors import ConfigError
+from kt_cache.flask.coordination import CoordinationMethods
+from kt_cache.flask.extras import ExtraMethods
+from kt_cache.flask.methods import CacheMethods
+from kt_cache.flask.terms import Timeout, seconds_of, whole_seconds
 
 if TYPE_CHECKING:
     from cachelib import BaseCache
@@ -30,20 +32,14 @@ else:
     except ImportError:
         from cachelib import BaseCache
 
-__all__ = ["BACKEND_OPTIONS", "DEFAULT_PREFIX", "KyotoTycoonCache", "PicklingError", "Timeout"]
-
-Timeout: TypeAlias = "int | float | timedelta | None"
+__all__ = ["BACKEND_OPTIONS", "DEFAULT_PREFIX", "KyotoTycoonCache"]
 
 DEFAULT_PREFIX = "flask"
 
 BACKEND_OPTIONS = STORE_OPTIONS | CODEC_OPTIONS
 
 
-class PicklingError(EncodeError, pickle.PicklingError):
-    """A value that cannot be stored; cachelib's contract names pickle's error for that."""
-
-
-class KyotoTycoonCache(BaseCache):
+class KyotoTycoonCache(CoordinationMethods, ExtraMethods, CacheMethods, BaseCache):
     """cachelib's cache API on a Kyoto Tycoon server.
 
     A timeout is a number of seconds or a ``timedelta``; ``None`` is the default timeout, 0 is for
@@ -68,16 +64,15 @@ class KyotoTycoonCache(BaseCache):
         ignore_delete_many_errors: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(default_timeout=_whole_seconds(default_timeout))
+        super().__init__(default_timeout=whole_seconds(default_timeout))
         self.ignore_delete_many_errors = ignore_delete_many_errors
         if not isinstance(key_prefix, str):
             raise ConfigError(f"key_prefix must be text, not {key_prefix!r}")
         check_options(options, BACKEND_OPTIONS)
         codec = pop_codec(options)
         store = open_store(url, options)
-        self.cache = Cache(store, codec, prefix=key_prefix)
-        # Flask runs each async view in a thread and on an event loop of its own.
-        self.blocking_cache = Cache(BlockingStore(store), codec, prefix=key_prefix)
+        self._cache = Cache(store, codec, prefix=key_prefix)
+        self._blocking_cache = Cache(BlockingStore(store), codec, prefix=key_prefix)
 
     @classmethod
     def factory(
@@ -110,97 +105,14 @@ class KyotoTycoonCache(BaseCache):
         return cls(urls[0], **kwargs)
 
     @property
-    def client(self) -> Any:
-        """A direct client of the same server and database; it sees stored keys and bytes."""
-        return self.cache.store.client
+    def cache(self) -> Cache:
+        """The cache that this is a face of, free of Flask; it takes other timeouts."""
+        return self._cache
 
-    def make_key(self, key: str) -> bytes:
-        """Return the key under which a value is stored, for :attr:`client`."""
-        return self.cache.make_key(key)
-
-    def get(self, key: str) -> Any:
-        """Return a value, or ``None`` if there is none."""
-        return self.cache.get(key)
-
-    def get_many(self, *keys: str) -> list[Any]:
-        """Return the values in the order of the keys, ``None`` for missing ones."""
-        found = self.cache.get_many(keys)
-        return [found.get(key) for key in keys]
-
-    def has(self, key: str) -> bool:
-        """Tell whether there is a value."""
-        return self.cache.has(key)
-
-    def set(self, key: str, value: Any, timeout: Timeout = None) -> bool:
-        """Store a value; return whether it was, which is ``False`` for an ignored error only.
-
-        :raises pickle.PickleError: if the value cannot be stored; the earlier one stays.
-        """
-        try:
-            return self.cache.set(key, value, self._seconds(timeout))
-        except EncodeError as error:
-            raise PicklingError(error.message, key=error.key) from error
-
-    def set_many(self, mapping: dict[str, Any], timeout: Timeout = None) -> list[Any]:
-        """Store many values in one round trip; return the keys of those stored, which is all."""
-        try:
-            stored = self.cache.set_many(mapping, self._seconds(timeout))
-        except EncodeError as error:
-            raise PicklingError(error.message, key=error.key) from error
-        return list(mapping) if stored else []
-
-    def add(self, key: str, value: Any, timeout: Timeout = None) -> bool:
-        """Store a value atomically unless there is one; return whether it was stored."""
-        try:
-            return self.cache.add(key, value, self._seconds(timeout))
-        except EncodeError as error:
-            raise PicklingError(error.message, key=error.key) from error
-
-    def touch(self, key: str, timeout: Timeout = None) -> bool:
-        """Give a value a new timeout; return whether there is one."""
-        return self.cache.touch(key, self._seconds(timeout))
-
-    def delete(self, key: str) -> bool:
-        """Remove a value; return whether there was one."""
-        return self.cache.delete(key)
-
-    def delete_many(self, *keys: str) -> list[Any]:
-        """Remove many values; return the keys, which are all gone now."""
-        self.cache.delete_many(keys)
-        return list(keys)
-
-    def clear(self) -> bool:
-        """Remove the values under this cache's prefix; return ``True``."""
-        self.cache.clear()
-        return True
-
-    def inc(self, key: str, delta: int = 1) -> int:
-        """Add to a stored ``int`` atomically, from 0 if there is none; return the new number.
-
-        :raises TypeError: if the value is not an ``int``.
-        """
-        try:
-            return self.cache.count(key, delta, self._seconds(None))
-        except DecodeError as error:
-            raise TypeError(f"the value of {key!r} is not an integer") from error
-
-    def dec(self, key: str, delta: int = 1) -> int:
-        """Subtract from a stored ``int``; see :meth:`inc`."""
-        return self.inc(key, -delta)
+    @property
+    def blocking_cache(self) -> Cache:
+        """The same for async views: its a-methods use the connections that threads share."""
+        return self._blocking_cache
 
     def _seconds(self, timeout: Timeout) -> float | None:
-        """Return the timeout as the cache takes it, where ``None`` is for ever."""
-        if timeout is None:
-            timeout = self.default_timeout
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        return None if seconds == 0 else seconds
-
-
-def _whole_seconds(timeout: int | timedelta) -> int:
-    """Return a default timeout as every version of cachelib takes it."""
-    if isinstance(timeout, timedelta):
-        seconds = timeout.total_seconds()
-        return math.ceil(seconds) if seconds > 0 else math.floor(seconds)
-    if isinstance(timeout, bool) or not isinstance(timeout, int):
-        raise ConfigError(f"default_timeout must be whole seconds or a timedelta, not {timeout!r}")
-    return timeout
+        return seconds_of(timeout, self.default_timeout)

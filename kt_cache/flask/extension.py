@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Flask, current_app, has_app_context
 
-from kt_cache.flask.backend import (
-    BACKEND_OPTIONS,
-    DEFAULT_PREFIX,
-    KyotoTycoonCache,
-    Timeout,
-)
-from kt_cache.flask.settings import options_from, url_from
+from kt_cache.cache import Cache
+from kt_cache.cache.observed import observer_of
+from kt_cache.flask.backend import BACKEND_OPTIONS, DEFAULT_PREFIX, KyotoTycoonCache
+from kt_cache.flask.coordination import CoordinationMethods
+from kt_cache.flask.extras import ExtraMethods
+from kt_cache.flask.methods import CacheMethods
+from kt_cache.flask.settings import check_names, options_from, url_from
+from kt_cache.flask.signals import SignalObserver
+from kt_cache.flask.terms import Timeout, seconds_of
 
 __all__ = ["KTCache"]
 
+_SETTINGS = frozenset(
+    {"KT_CACHE_URL", "KT_CACHE_KEY_PREFIX", "KT_CACHE_DEFAULT_TIMEOUT", "KT_CACHE_OPTIONS"}
+)
 
-class KTCache:
+
+class KTCache(CoordinationMethods, ExtraMethods, CacheMethods):
     """A cache for one or several Flask apps; nothing is shared between them but connections.
 
     Configuration: ``KT_CACHE_URL``, ``KT_CACHE_KEY_PREFIX`` ("flask"), ``KT_CACHE_DEFAULT_TIMEOUT``
@@ -38,18 +42,24 @@ class KTCache:
 
         :raises ConfigError: if it lacks the URL or is not understood.
         """
+        check_names(app, "KT_CACHE", _SETTINGS, BACKEND_OPTIONS)
+        options = options_from(app, "KT_CACHE_OPTIONS", BACKEND_OPTIONS)
+        options["observer"] = SignalObserver(app, self, observer_of(options.get("observer")))
         backend = KyotoTycoonCache(
             url_from(app, "KT_CACHE_URL"),
             default_timeout=app.config.get("KT_CACHE_DEFAULT_TIMEOUT", 300),
             key_prefix=app.config.get("KT_CACHE_KEY_PREFIX", DEFAULT_PREFIX),
-            **options_from(app, "KT_CACHE_OPTIONS", BACKEND_OPTIONS),
+            **options,
         )
         app.extensions.setdefault("kt_cache", {})[self] = backend
 
     @property
     def backend(self) -> KyotoTycoonCache:
         """The current app's cache, as a cachelib backend."""
-        app = current_app if has_app_context() else self._app
+        app = self._app
+        if has_app_context():
+            # The proxy itself takes a microsecond and more for each attribute.
+            app = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
         if app is None:
             raise RuntimeError(
                 "no app to take the cache of: call it in a request or in app.app_context(), "
@@ -64,62 +74,14 @@ class KTCache:
         return backend
 
     @property
-    def client(self) -> Any:
-        """A direct client of the same server and database; it sees stored keys and bytes."""
-        return self.backend.client
+    def cache(self) -> Cache:
+        """The current app's cache, free of Flask; it takes other timeouts."""
+        return self.backend.cache
 
-    def make_key(self, key: str) -> bytes:
-        """Return the key under which a value is stored, for :attr:`client`."""
-        return self.backend.make_key(key)
+    @property
+    def blocking_cache(self) -> Cache:
+        """The same for async views: its a-methods use the connections that threads share."""
+        return self.backend.blocking_cache
 
-    def get(self, key: str) -> Any:
-        """Return a value, or ``None`` if there is none."""
-        return self.backend.get(key)
-
-    def get_many(self, *keys: str) -> list[Any]:
-        """Return the values in the order of the keys, ``None`` for missing ones."""
-        return self.backend.get_many(*keys)
-
-    def get_dict(self, *keys: str) -> dict[str, Any]:
-        """Return key -> value, ``None`` for missing ones."""
-        return self.backend.get_dict(*keys)
-
-    def has(self, key: str) -> bool:
-        """Tell whether there is a value."""
-        return self.backend.has(key)
-
-    def set(self, key: str, value: Any, timeout: Timeout = None) -> bool:
-        """Store a value; return whether it was, which is ``False`` for an ignored error only."""
-        return self.backend.set(key, value, timeout)
-
-    def set_many(self, mapping: dict[str, Any], timeout: Timeout = None) -> list[Any]:
-        """Store many values in one round trip; return the keys of those stored, which is all."""
-        return self.backend.set_many(mapping, timeout)
-
-    def add(self, key: str, value: Any, timeout: Timeout = None) -> bool:
-        """Store a value atomically unless there is one; return whether it was stored."""
-        return self.backend.add(key, value, timeout)
-
-    def touch(self, key: str, timeout: Timeout = None) -> bool:
-        """Give a value a new timeout; return whether there is one."""
-        return self.backend.touch(key, timeout)
-
-    def incr(self, key: str, delta: int = 1) -> int:
-        """Add to a stored ``int`` atomically, from 0 if there is none; return the new number."""
-        return self.backend.inc(key, delta)
-
-    def decr(self, key: str, delta: int = 1) -> int:
-        """Subtract from a stored ``int``; see :meth:`incr`."""
-        return self.backend.dec(key, delta)
-
-    def delete(self, key: str) -> bool:
-        """Remove a value; return whether there was one."""
-        return self.backend.delete(key)
-
-    def delete_many(self, *keys: str) -> list[Any]:
-        """Remove many values; return the keys, which are all gone now."""
-        return self.backend.delete_many(*keys)
-
-    def clear(self) -> bool:
-        """Remove the values under this app's prefix; return ``True``."""
-        return self.backend.clear()
+    def _seconds(self, timeout: Timeout) -> float | None:
+        return seconds_of(timeout, self.backend.default_timeout)

@@ -8,10 +8,20 @@ from typing import Any
 from flask import Flask
 
 from kt_cache.cache import check_options
-from kt_cache.cache.options import nearest
+from kt_cache.cache.foreign_options import foreign_option
+from kt_cache.cache.options import closest
 from kt_cache.errors import ConfigError
 
 __all__ = ["check_names", "options_from", "url_from"]
+
+# What Django and other extensions call our settings, where that is far from our own names.
+_OTHER_NAMES = {
+    "host": "url",
+    "location": "url",
+    "server": "url",
+    "timeout": "default_timeout",
+    "ttl": "default_timeout",
+}
 
 
 def url_from(app: Flask, *names: str) -> str:
@@ -50,12 +60,24 @@ def check_names(app: Flask, prefix: str, known: Collection[str], options: Collec
     :raises ConfigError: if there are others.
     """
     for name in app.config:
-        if not name.startswith(prefix) or name in known:
-            continue
-        option = name.removeprefix(prefix).strip("_").lower()
-        if option in options:
-            raise ConfigError(
-                f"unknown setting {name!r}; did you mean "
-                f"app.config['{prefix}_OPTIONS'] = {{{option!r}: ...}}?"
-            )
-        raise ConfigError(f"unknown setting {name!r}; {nearest(name, known)}")
+        if name.startswith(prefix) and name not in known:
+            raise ConfigError(f"unknown setting {name!r}; {_advice(name, prefix, known, options)}")
+
+
+def _advice(name: str, prefix: str, known: Collection[str], options: Collection[str]) -> str:
+    """Return the end of a message about a setting that is not known: what to write instead."""
+    # All names begin alike, so what is behind that has to be compared.
+    settings = {each.removeprefix(prefix).strip("_").lower(): each for each in known}
+    word = name.removeprefix(prefix).strip("_").lower()
+    near = _OTHER_NAMES.get(word)
+    if near not in settings and word not in options:
+        foreign = foreign_option(word, options)
+        if foreign:
+            return f"{foreign} (options are in app.config['{prefix}_OPTIONS'])"
+        near = closest(word, settings)
+    if near in settings:
+        return f"did you mean {settings[near]!r}?"
+    option = closest(word, options)
+    if option:
+        return f"did you mean app.config['{prefix}_OPTIONS'] = {{{option!r}: ...}}?"
+    return f"known are: {', '.join(sorted(known))}"

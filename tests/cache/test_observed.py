@@ -281,6 +281,22 @@ class TestFailures:
             ("add", "skipped"),
         ]
 
+    @each_way
+    def test_nobody_to_tell(self, dead_port, events, way):
+        """While its observer wants to hear nothing a store does as without, failures included."""
+        events.listens = lambda: False
+        options = own(ignore_errors=True, breaker_threshold=2, breaker_reset=300, observer=events)
+        store = open_store(f"127.0.0.1:{dead_port}", options)
+        assert call(store, "get", (b"k",), way) is None
+        with pytest.raises(ConnectError):
+            call(store, "add", (b"k", b"v", 60), way)
+        with pytest.raises(CircuitOpen):
+            call(strict(store), "get", (b"k",), way)
+        assert events == []
+        events.listens = lambda: True
+        assert open_store(f"127.0.0.1:{dead_port}", options).get(b"k") is None
+        assert events.take() == [("get", "skipped")]
+
     def test_the_breaker_is_shared(self, dead_port, events):
         """An observed store and others of equal options know the same of the server."""
         options = own(breaker_threshold=1, breaker_reset=300)

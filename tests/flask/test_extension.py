@@ -166,7 +166,7 @@ class TestConfiguration:
         assert backend.make_key("k") == b"shop:1:k"
         assert backend.cache.codec.serializer.name == "json"
         store = backend.cache.store
-        assert (store.config.address, store.db) == ("cache.example:2000", 3)
+        assert (store.config.address, store.client.default_db) == ("cache.example:2000", 3)
         assert store.config.read_timeout == 1.5
 
     def test_defaults(self):
