@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from datetime import timedelta
 
 import pytest
-from flask import Flask, jsonify
+from flask import Flask
 
-from kt_cache import NEVER, EmbeddedServer, KyotoTycoon
+from kt_cache import NEVER, EmbeddedServer
 from kt_cache.errors import ConfigError, KTError
 from kt_cache.flask import KTCache, KyotoTycoonCache
-from kt_cache.testing import FaultProxy
 from tests.flask.conftest import make_app, url_of
 from tests.support.peers import nobody_listens
 from tests.support.threads import run_threads
@@ -189,6 +186,19 @@ class TestConfiguration:
             ({"KT_CACHE_OPTIONS": {"compressor": "gzip"}}, "compressor: there is no compressor"),
             ({"KT_CACHE_KEY_PREFIX": None}, "key_prefix must be text"),
             ({"KT_CACHE_DEFAULT_TIMEOUT": "60"}, "default_timeout must be whole seconds"),
+            ({"KT_CACHE_OPTIONS": {"observer": 5}}, "observer must be a function"),
+            ({"KT_CACHE_URI": "localhost"}, "'KT_CACHE_URI'; did you mean 'KT_CACHE_URL'"),
+            ({"KT_CACHE_LOCATION": "localhost"}, "did you mean 'KT_CACHE_URL'"),
+            ({"KT_CACHE_TIMEOUT": 60}, "did you mean 'KT_CACHE_DEFAULT_TIMEOUT'"),
+            ({"KT_CACHE_PREFIX": "shop"}, "did you mean 'KT_CACHE_KEY_PREFIX'"),
+            (
+                {"KT_CACHE_SERIALIZER": "json"},
+                r"did you mean app\.config\['KT_CACHE_OPTIONS'\] = {'serializer': \.\.\.}",
+            ),
+            ({"KT_CACHE_SIGNING_KEY": b"secret"}, "= {'signing_keys': "),
+            ({"KT_CACHE_SOCKET_TIMEOUT": 1}, r"calls it 'read_timeout' .*\['KT_CACHE_OPTIONS'\]"),
+            ({"KT_CACHE_PASSWORD": "secret"}, "remove it: the server knows no users"),
+            ({"KT_CACHE_FOO": 1}, "known are: KT_CACHE_DEFAULT_TIMEOUT, KT_CACHE_KEY_PREFIX"),
         ],
         ids=str,
     )
@@ -197,56 +207,50 @@ class TestConfiguration:
         with pytest.raises(ConfigError, match=message):
             KTCache(make_app(**{"KT_CACHE_URL": "localhost", **config}))
 
+    def test_what_is_understood_stays(self, url):
+        """A second ``init_app`` with wrong settings leaves the app as it was."""
+        app = make_app(KT_CACHE_URL=url)
+        cache = KTCache(app)
+        app.config["KT_CACHE_URI"] = url
+        with pytest.raises(ConfigError):
+            cache.init_app(app)
+        assert cache.get("k") is None
 
-class TestAsyncViews:
-    def test_they_use_the_cache_as_any_view_does(self, app, cache):
-        """An ``async def`` view calls the same methods and uses the same connections."""
+    def test_from_the_environment(self, monkeypatch):
+        """Settings may come from the environment, in the way that Flask has for it."""
+        monkeypatch.setenv("FLASK_KT_CACHE_URL", "cache.example:2000")
+        monkeypatch.setenv("FLASK_KT_CACHE_DEFAULT_TIMEOUT", "60")
+        monkeypatch.setenv("FLASK_KT_CACHE_OPTIONS__serializer", "json")
+        app = Flask("site")
+        app.config.from_prefixed_env()
+        backend = KTCache(app).backend
+        assert backend.client.config.address == "cache.example:2000"
+        assert backend.default_timeout == 60
+        assert backend.cache.codec.serializer.name == "json"
 
-        @app.get("/")
-        async def page():
-            cache.add("k", [])
-            await asyncio.sleep(0)
-            numbers = [await asyncio.to_thread(cache.incr, "n") for _ in range(2)]
-            return jsonify([cache.get("k"), *numbers])
 
-        before = cache.client.pool_stats.open
-        assert app.test_client().get("/").json == [[], 1, 2]
-        run_threads(4, lambda number: app.test_client().get("/"))
-        assert cache.get("n") == 10
-        assert cache.client.pool_stats.open <= before + 5
+class TestThreads:
+    def test_every_thread_uses_its_apps_cache(self, any_url):
+        """Threads in contexts of different apps, at the same time, never meet."""
+        cache = KTCache()
+        apps = [make_app(KT_CACHE_URL=any_url, KT_CACHE_KEY_PREFIX=f"app{n}") for n in range(4)]
+        for app in apps:
+            cache.init_app(app)
 
-    def test_a_slow_server_holds_up_that_request_only(
-        self, included_server: EmbeddedServer, client: KyotoTycoon
-    ):
-        """While one view waits for the server, others go on in their own threads."""
-        with FaultProxy(included_server.port) as proxy:
-            app = make_app(KT_CACHE_URL=f"127.0.0.1:{proxy.port}")
-            cache = KTCache(app)
-            asked = threading.Event()
+        def work(number):
+            app = apps[number % 4]
+            with app.app_context():
+                for turn in range(25):
+                    cache.set("k", (number % 4, turn))
+                    assert cache.get("k")[0] == number % 4
+                    assert cache.incr("n") > 0
+                    cache.set_many({"a": number % 4, "b": turn})
+                    assert cache.get_many("a") == [number % 4]
 
-            @app.get("/waits")
-            async def waits():
-                asked.set()
-                return cache.get("k") or "missing"
-
-            @app.get("/")
-            async def other():
-                return "at once"
-
-            cache.set("k", "v")
-            proxy.stall()
-            answers = []
-            thread = threading.Thread(
-                target=lambda: answers.append(app.test_client().get("/waits").text)
-            )
-            thread.start()
-            assert asked.wait(10)
-            assert app.test_client().get("/").text == "at once"
-            assert answers == []
-            proxy.restore()
-            thread.join(10)
-            assert answers == ["v"]
-            cache.client.close_all()
+        run_threads(8, work)
+        for app in apps:
+            with app.app_context():
+                assert cache.get("n") == 50
 
 
 class TestFailures:
