@@ -27,7 +27,7 @@ class DjangoSteps(Steps):
         """Log in, use every page, and look at the records behind them."""
         self._log_in()
         self.count_visits()
-        self._end_other_session()
+        self.end_other_session()
         self._slow_report()
         self._fragment()
         self._hit_counter()
@@ -36,24 +36,15 @@ class DjangoSteps(Steps):
         self.look_for_session_id()
 
     def _log_in(self) -> None:
-        page = self._logged_in(self.visitor)
+        page = self.log_in_with(self.visitor)
         expect("status after the login", 200, page.status)
         expect("address after the login", urljoin(self.site_url, "session/"), page.url)
         expect("user after the login", "demo", page.text_of("user"))
         self.note(Row("log in", "logged in as demo", cold=page.seconds))
 
-    def _logged_in(self, browser: Browser) -> Page:
+    def log_in_with(self, browser: Browser) -> Page:
+        """Send the form of the login page."""
         return browser.post("login/", browser.get("login/"), username="demo", password="demo")
-
-    def _end_other_session(self) -> None:
-        other = Browser(self.site_url)
-        self._logged_in(other)
-        page = self.get("session/all/")
-        expect("sessions of the user", "2", page.text_of("number"))
-        page = self.visitor.post("session/all/", page)
-        expect("sessions when the others are ended", "1", page.text_of("number"))
-        expect("user in the other browser", None, other.get("session/").text_of("user"))
-        self.note(Row("other sessions", "ended from here", warm=page.seconds))
 
     def _slow_report(self) -> None:
         cold = self.get("report/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urljoin
 
 from testproject import slow
+from testproject.demo.browser import Browser, Page
 from testproject.demo.steps import Steps, expect, expect_between
 from testproject.demo.table import Row
 
@@ -21,16 +22,21 @@ class FlaskSteps(Steps):
         """Log in and use every page."""
         self._log_in()
         self.count_visits()
+        self.end_other_session()
         self._slow_report()
         self._common_counter()
         self.look_for_session_id()
 
     def _log_in(self) -> None:
-        page = self.visitor.post("login/", self.get("session/"), name=NAME)
+        page = self.log_in_with(self.visitor)
         expect("status after the login", 200, page.status)
         expect("address after the login", urljoin(self.site_url, "session/"), page.url)
         expect("user after the login", NAME, page.text_of("user"))
         self.note(Row("log in", f"logged in as {NAME}", cold=page.seconds))
+
+    def log_in_with(self, browser: Browser) -> Page:
+        """Send the form of the session page, which takes any name."""
+        return browser.post("login/", browser.get("session/"), name=NAME)
 
     def _slow_report(self) -> None:
         cold = self.get("report/")

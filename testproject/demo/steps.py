@@ -78,6 +78,21 @@ class Steps:
         pages = [self.get(path) for _ in range(WARM_REQUESTS)]
         return pages[-1], statistics.median(page.seconds for page in pages)
 
+    def log_in_with(self, browser: Browser) -> Page:
+        """Log in, as the user that all browsers of these steps have; return the page behind it."""
+        raise NotImplementedError
+
+    def end_other_session(self) -> None:
+        """A user sees the session in another browser, and ends it from here."""
+        other = Browser(self.site_url)
+        self.log_in_with(other)
+        page = self.get("session/all/")
+        expect("sessions of the user", "2", page.text_of("number"))
+        page = self.visitor.post("session/all/", page)
+        expect("sessions when the others are ended", "1", page.text_of("number"))
+        expect("user in the other browser", None, other.get("session/").text_of("user"))
+        self.note(Row("other sessions", "ended from here", warm=page.seconds))
+
     def count_visits(self) -> None:
         """The session remembers the visitor and counts the visits."""
         before = self.get("session/")

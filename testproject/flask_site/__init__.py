@@ -10,8 +10,8 @@ import os
 
 from flask import Flask
 
-from kt_cache.flask import KTSession
 from testproject.flask_site.pages import cache, pages
+from testproject.flask_site.visitors import sessions, visitors
 
 
 def create_app() -> Flask:
@@ -22,8 +22,11 @@ def create_app() -> Flask:
         # The Django site's prefix: what one site stores, the other finds.
         KT_CACHE_KEY_PREFIX="example",
         SESSION_COOKIE_SAMESITE="Lax",
+        KT_SESSION_USER_KEY="user",  # what log_in stores
+        KT_SESSION_OPTIONS={"note_visitors": ["agent"]},
     )
     cache.init_app(app)
-    KTSession(app)
+    sessions.init_app(app)
     app.register_blueprint(pages)
+    app.register_blueprint(visitors)
     return app

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from pathlib import Path
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
-from werkzeug import Response
+from flask import Blueprint, render_template
 from werkzeug.exceptions import HTTPException
 
 from kt_cache.flask import KTCache
@@ -34,28 +33,6 @@ def report() -> str:
         made = {"rows": slow.sales_by_region(), "at": datetime.now(timezone.utc)}
         cache.set("report", made, slow.RESULT_TIMEOUT)
     return render_template("report.html", rows=made["rows"], made_at=made["at"])
-
-
-@pages.get("/session/")
-def show_session() -> str:
-    """Counts this visitor's visits in the session and shows what the session holds."""
-    session["visits"] = session.get("visits", 0) + 1
-    return render_template("session.html", items=sorted(session.items()))
-
-
-@pages.post("/login/")
-def log_in() -> Response:
-    """Keeps the visitor's name; a real site would ask for a password too."""
-    session["user"] = request.form["name"].strip() or "nameless"
-    session.regenerate()  # an id that somebody has planted is worth nothing now
-    return redirect(url_for("pages.show_session"))
-
-
-@pages.post("/logout/")
-def log_out() -> Response:
-    """Ends the session, on the server and in the browser."""
-    session.clear()
-    return redirect(url_for("pages.home"))
 
 
 @pages.app_errorhandler(500)

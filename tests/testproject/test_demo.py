@@ -35,6 +35,7 @@ ROWS = [
     "Django: session id",
     "Flask: log in",
     "Flask: session",
+    "Flask: other sessions",
     "Flask: slow report (get, set)",
     "Flask: counter of both sites (incr)",
     "Flask: session id",
