@@ -28,13 +28,15 @@ class Ask:
 
     :param method: its name, that of the blocking one.
     :param arguments: for it.
+    :param of: what else has the method and its twin for event loops, instead of the store.
     """
 
-    __slots__ = ("arguments", "method")
+    __slots__ = ("arguments", "method", "of")
 
-    def __init__(self, method: str, *arguments: Any) -> None:
+    def __init__(self, method: str, *arguments: Any, of: object = None) -> None:
         self.method = method
         self.arguments = arguments
+        self.of = of
 
 
 class Finish(Ask):
@@ -98,7 +100,8 @@ def run(store: Store, steps: Steps[T]) -> T:
             try:
                 result = None
                 if isinstance(step, Ask):
-                    result = getattr(store, step.method)(*step.arguments)
+                    asked = store if step.of is None else step.of
+                    result = getattr(asked, step.method)(*step.arguments)
                 elif isinstance(step, Wait):
                     time.sleep(step.seconds)
                 else:
@@ -172,7 +175,8 @@ async def arun(store: Store, steps: Steps[T]) -> T:
 
 async def _carried_out(store: Store, step: Ask | Wait | Compute) -> Any:
     if isinstance(step, Ask):
-        return await getattr(store, "a" + step.method)(*step.arguments)
+        asked = store if step.of is None else step.of
+        return await getattr(asked, "a" + step.method)(*step.arguments)
     if isinstance(step, Wait):
         return await asyncio.sleep(step.seconds)
     result = _begun(step.function)

@@ -26,6 +26,7 @@ __all__ = ["SessionMiddleware"]
 
 _PLAIN_ANSWER = "This site cannot get at its sessions just now. Please try again in a moment.\n"
 _ERROR_PAGE = 500  # the status of an exception that nobody has caught
+_NOT_SAVED = (UpdateError, SessionConflict, SessionUnavailable)
 _CONFLICT = "Another request changed the same things at the same time. Please try again.\n"
 
 
@@ -64,18 +65,18 @@ class SessionMiddleware(DjangosMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Save the session if it is to be, and set or delete its cookie."""
-        session: Any = getattr(request, "session", None)
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionBase):
+            return super().process_response(request, response)
         try:
             _raise_what_became_an_error_page(session, response)
             if _is_asked_for_anyway(session):
                 session.get("")
-            if not _is_read_only(session):
-                response = super().process_response(request, response)
-        except SessionUnavailable as error:
+            if _is_to_be_saved(session, response):
+                session.save()
+        except _NOT_SAVED as error:
             return self._not_saved(request, response, error)
-        except SessionConflict as error:
-            return self.conflicting(request, error)
-        return self._answered(request, response)
+        return self._saved(request, response)
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """See :meth:`process_response`."""
@@ -86,22 +87,11 @@ class SessionMiddleware(DjangosMiddleware):
             _raise_what_became_an_error_page(session, response)
             if _is_asked_for_anyway(session):
                 await session.aget("")
-            changed = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
-            is_to_be_saved = changed and not session.is_empty() and response.status_code < 500
-            if is_to_be_saved and not _is_read_only(session):
+            if _is_to_be_saved(session, response):
                 await session.asave()
-        except UpdateError as error:
-            raise SessionInterrupted(
-                "another request ended the session while this one ran, by logging out for instance"
-            ) from error
-        except SessionUnavailable as error:
+        except _NOT_SAVED as error:
             return self._not_saved(request, response, error)
-        except SessionConflict as error:
-            return self.conflicting(request, error)
-        if not _is_read_only(session):
-            saved = SimpleNamespace(session=_Saved(session), COOKIES=request.COOKIES)
-            response = super().process_response(saved, response)  # type: ignore[arg-type]
-        return self._answered(request, response)
+        return self._saved(request, response)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer for a view that could not get at its session, or not save it."""
@@ -141,23 +131,34 @@ class SessionMiddleware(DjangosMiddleware):
         return response
 
     def _not_saved(
-        self, request: HttpRequest, response: HttpResponse, error: SessionUnavailable
+        self, request: HttpRequest, response: HttpResponse, error: Exception
     ) -> HttpResponse:
+        if isinstance(error, SessionConflict):
+            return self.conflicting(request, error)
+        if not isinstance(error, SessionUnavailable):
+            raise SessionInterrupted(
+                "another request ended the session while this one ran, by logging out for instance"
+            ) from error
         is_error_page = response.status_code == _ERROR_PAGE
         if is_error_page or session_options().on_failure != READ_ONLY or _is_renewed(request):
             return self.unavailable(request, error)
         note_dropped_write(error)
         return _untouched(response)
 
-    def _answered(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Return the answer, if it may be given though the session could not be stored."""
-        session = getattr(request, "session", None)
+    def _saved(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Return the answer, if it may be given though the session could not be stored.
+
+        Only now, as what others have stored may have given the session another lifetime, the
+        cookie's is known.
+        """
+        session = request.session
         if not _is_read_only(session):
-            return response
+            saved = SimpleNamespace(session=_Saved(session), COOKIES=request.COOKIES)
+            return super().process_response(saved, response)  # type: ignore[arg-type]
         if _is_renewed(request):
             lost = "the session has another id or user now, and could not be stored"
             return self.unavailable(request, SessionUnavailable(lost))
-        if getattr(session, "modified", False):
+        if session.modified:
             note_dropped_write()
         return _untouched(response)
 
@@ -175,9 +176,17 @@ class _Saved:
         """Do nothing."""
 
 
-def _is_asked_for_anyway(session: Any) -> bool:
+def _is_asked_for_anyway(session: SessionBase) -> bool:
     """Tell whether a session will be loaded; before that it cannot be known to be an empty one."""
-    return bool(settings.SESSION_SAVE_EVERY_REQUEST and getattr(session, "session_key", None))
+    return bool(settings.SESSION_SAVE_EVERY_REQUEST and session.session_key)
+
+
+def _is_to_be_saved(session: SessionBase, response: HttpResponse) -> bool:
+    is_changed = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+    is_error = response.status_code >= _ERROR_PAGE
+    return bool(
+        is_changed and not session.is_empty() and not is_error and not _is_read_only(session)
+    )
 
 
 def _raise_what_became_an_error_page(session: Any, response: HttpResponse) -> None:

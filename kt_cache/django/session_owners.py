@@ -16,7 +16,8 @@ from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest
 
-from kt_cache.sessions import Origin, Owned, UserSessions
+from kt_cache.django.session_failures import RememberedFailures
+from kt_cache.sessions import Copies, Origin, Owned, UserSessions
 from kt_cache.sessions import SessionStore as Records
 
 __all__ = ["OwnedSession"]
@@ -44,7 +45,13 @@ class OwnedSession(SessionBase):
             realm=_REALM,
             lifetime_of=self._lifetime_of,
             owner_of=lambda data: data.get(SESSION_KEY),
+            copies=self._copies,
         )
+
+    @property
+    def _copies(self) -> Copies | None:
+        """Where sessions are kept a second time."""
+        return None
 
     @property
     def is_renewed(self) -> bool:
@@ -86,13 +93,14 @@ class OwnedSession(SessionBase):
             super().save(must_create)
             return
         save, discard = super().save, super().delete
-        stored = self.users.store(
-            now,
-            self._noted,
-            lambda: save(must_create),
-            discard,
-            **self._visitor,
-        )
+        with RememberedFailures(self):
+            stored = self.users.store(
+                now,
+                self._noted,
+                lambda: save(must_create),
+                discard,
+                **self._visitor,
+            )
         self._stored(now, stored, must_create)
 
     async def asave(self, must_create: bool = False) -> None:
@@ -108,13 +116,14 @@ class OwnedSession(SessionBase):
             await super().asave(must_create)
             return
         save, discard = super().asave, super().adelete
-        stored = await self.users.astore(
-            now,
-            self._noted,
-            lambda: save(must_create),
-            discard,
-            **self._visitor,
-        )
+        with RememberedFailures(self):
+            stored = await self.users.astore(
+                now,
+                self._noted,
+                lambda: save(must_create),
+                discard,
+                **self._visitor,
+            )
         self._stored(now, stored, must_create)
 
     def _move(self, new_key: str) -> None:
@@ -124,10 +133,11 @@ class OwnedSession(SessionBase):
         if now is None and before is None:
             move(new_key)
             return
-        stored = self.users.store(now, before, lambda: move(new_key), discard, **self._visitor)
-        self._stored(now, stored, must_create=True)
-        if now is not None and before is not None and before.user == now.user:
-            self.users.forget(before.user, before.session_id)
+        with RememberedFailures(self):
+            stored = self.users.store(now, before, lambda: move(new_key), discard, **self._visitor)
+            self._stored(now, stored, must_create=True)
+            if now is not None and before is not None and before.user == now.user:
+                self.users.forget(before.user, before.session_id)
 
     async def _amove(self, new_key: str) -> None:
         before = self._noted
@@ -136,26 +146,29 @@ class OwnedSession(SessionBase):
         if now is None and before is None:
             await move(new_key)
             return
-        stored = await self.users.astore(
-            now, before, lambda: move(new_key), discard, **self._visitor
-        )
-        self._stored(now, stored, must_create=True)
-        if now is not None and before is not None and before.user == now.user:
-            await self.users.aforget(before.user, before.session_id)
+        with RememberedFailures(self):
+            stored = await self.users.astore(
+                now, before, lambda: move(new_key), discard, **self._visitor
+            )
+            self._stored(now, stored, must_create=True)
+            if now is not None and before is not None and before.user == now.user:
+                await self.users.aforget(before.user, before.session_id)
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
         ended = self._ended(session_key)
         super().delete(session_key)
         if ended is not None:
-            self.users.forget(ended.user, ended.session_id)
+            with RememberedFailures(self):
+                self.users.forget(ended.user, ended.session_id)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See :meth:`delete`."""
         ended = self._ended(session_key)
         await super().adelete(session_key)
         if ended is not None:
-            await self.users.aforget(ended.user, ended.session_id)
+            with RememberedFailures(self):
+                await self.users.aforget(ended.user, ended.session_id)
 
     @classmethod
     def clear_expired(cls) -> None:

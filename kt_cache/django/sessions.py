@@ -9,7 +9,6 @@ compressed and signed as that cache's values are. The setting ``KT_SESSIONS`` ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +21,7 @@ from django.contrib.sessions.backends.base import (
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils.crypto import get_random_string
 
+from kt_cache.django.session_failures import RememberedFailures
 from kt_cache.django.session_owners import OwnedSession
 from kt_cache.django.session_records import session_options, session_records
 from kt_cache.errors import SessionUnavailable
@@ -64,13 +64,13 @@ class RecordSession(SessionBase):
     def load(self) -> dict[str, Any]:
         """Return the session's data; with an unknown id, none and a new id on saving."""
         key = self._session_key
-        with _RememberedFailures(self):
+        with RememberedFailures(self):
             return self._taken(self._records.load(key) if key else None)
 
     async def aload(self) -> dict[str, Any]:
         """See :meth:`load`."""
         key = self._session_key
-        with _RememberedFailures(self):
+        with RememberedFailures(self):
             return self._taken(await self._records.aload(key) if key else None)
 
     def _taken(self, found: Loaded | None) -> dict[str, Any]:
@@ -149,11 +149,11 @@ class RecordSession(SessionBase):
             await self._amove(self._get_new_session_key())
 
     def _move(self, new_key: str) -> None:
-        with _RememberedFailures(self):
+        with RememberedFailures(self):
             self._moved(new_key, self._records.move(*self._moving(new_key)))
 
     async def _amove(self, new_key: str) -> None:
-        with _RememberedFailures(self):
+        with RememberedFailures(self):
             self._moved(new_key, await self._records.amove(*self._moving(new_key)))
 
     def _moving(self, new_key: str) -> tuple[Any, ...]:
@@ -191,7 +191,7 @@ class RecordSession(SessionBase):
         key, records = self._session_key, self._records
         if key is None:  # loading it for this call found that it is gone
             raise UpdateError
-        with _RememberedFailures(self):
+        with RememberedFailures(self):
             if must_create:
                 self._created(records.create(key, data, self._age_of(data)))
                 return
@@ -210,7 +210,7 @@ class RecordSession(SessionBase):
         key, records = self._session_key, self._records
         if key is None:
             raise UpdateError
-        with _RememberedFailures(self):
+        with RememberedFailures(self):
             if must_create:
                 self._created(await records.acreate(key, data, self._age_of(data)))
                 return
@@ -240,7 +240,7 @@ class RecordSession(SessionBase):
         """End a session, this one by default."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
-            with _RememberedFailures(self):
+            with RememberedFailures(self):
                 self._records.delete(session_id)
             self._forget(session_id)
 
@@ -248,7 +248,7 @@ class RecordSession(SessionBase):
         """See :meth:`delete`."""
         session_id = self.session_key if session_key is None else session_key
         if session_id is not None:
-            with _RememberedFailures(self):
+            with RememberedFailures(self):
                 await self._records.adelete(session_id)
             self._forget(session_id)
 
@@ -265,35 +265,6 @@ class RecordSession(SessionBase):
     def _forget(self, session_id: str) -> None:
         if session_id == self.session_key:
             self._origin = None
-
-
-class _RememberedFailures:
-    """Keeps a failure for the middleware, to which Django may show no more than a status.
-
-    A class, as a generator would take as long as all else that is done here for a request.
-    """
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: RecordSession) -> None:
-        self._session = session
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._session.failure = None
-        elif isinstance(error, SessionUnavailable):
-            # Not the error itself: with its traceback it would keep the request in memory.
-            self._session.failure = SessionUnavailable(
-                error.message, host=error.host, command=error.command
-            )
 
 
 class SessionStore(OwnedSession, RecordSession):

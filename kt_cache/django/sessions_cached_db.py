@@ -6,7 +6,12 @@ the server, where the changes of requests that run at the same time are merged, 
 those of Django's own database engines, so a site can change over in either direction.
 
 The order of things is what keeps an ended session from coming back: its row goes first, then its
-record; and whoever puts a record back looks at the row once more behind that.
+record; and whoever puts a record back looks at the row once more behind that. Whoever ends a user's
+sessions keeps to that order, too. As rows are found by the session's id alone, the users' indexes
+hold ids here, which are in the table as well.
+
+A session of a user is in that one's index before it is put back. So if the server has lost the
+index, too, a session is listed, and can be ended, from its next request on.
 """
 
 from __future__ import annotations
@@ -21,22 +26,18 @@ from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
 from kt_cache.cache.steps import Compute, Steps, arun, run
+from kt_cache.django.session_owners import OwnedSession
+from kt_cache.django.session_rows import SessionRows
 from kt_cache.django.sessions import RecordSession as Records
+from kt_cache.sessions import UserSessions
 
 __all__ = ["SessionStore"]
 
 _LONGEST_ID = 40  # characters that a row has room for
 
 
-class SessionStore(Records, Rows):
-    """A session in a Kyoto Tycoon server and in the database.
-
-    The database is read only for a session that the server does not have, and written with every
-    save. Of two requests that save at the same time either may write the row last: the record has
-    what both changed, the row may lack some of it until the session is saved again.
-
-    There is no index of users: whoever ends a session must know its id, for the sake of the row.
-    """
+class DoubleSession(Records, Rows):
+    """A session in a record and in a row."""
 
     # ------------------------------------------------------------ reading
 
@@ -188,17 +189,29 @@ class SessionStore(Records, Rows):
         """Go on under a new id, if nobody has ended the session: its row tells."""
         if self.session_key is not None and self._origin is None:
             yield calls.of(type(self), "load", self)  # it was cleared before it was loaded
-        earlier = self.session_key
+        earlier, before = self.session_key, self._origin
         yield calls.of(type(self), "create", self)
         if earlier is None:
             return
         rows = self.model.objects.filter(session_key=earlier, expire_date__gt=timezone.now())
-        # Of all who remove the row at the same time, one does.
-        ended, _ = yield calls.of(type(rows), "delete", rows)
+        try:
+            # Of all who remove the row at the same time, one does.
+            ended, _ = yield calls.of(type(rows), "delete", rows)
+        except DatabaseError:
+            yield from self._taking_back(calls)
+            self._session_key, self._origin = earlier, before
+            raise
         if not ended:
             yield calls.of(type(self), "delete", self)
             raise SessionInterrupted("The session was ended before it could get a new id.")
         yield calls.of(type(self), "delete", self, earlier)
+
+    def _taking_back(self, calls: _Calls) -> Steps[None]:
+        """Remove what nobody is told the id of; a row that cannot be removed stays in the index."""
+        try:
+            yield calls.of(type(self), "delete", self)
+        except DatabaseError:
+            yield calls.of(Records, "delete", self)
 
     def _deleting(self, calls: _Calls, session_key: str | None) -> Steps[None]:
         session_id = self.session_key if session_key is None else session_key
@@ -207,6 +220,45 @@ class SessionStore(Records, Rows):
         if _may_have_row(session_id):
             yield calls.of(Rows, "delete", self, session_id)
         yield calls.of(Records, "delete", self, session_id)
+
+
+class SessionStore(OwnedSession, DoubleSession):
+    """A session in a Kyoto Tycoon server and in the database, in its user's index if it has one.
+
+    The database is read only for a session that the server does not have, and written with every
+    save. Of two requests that save at the same time either may write the row last: the record has
+    what both changed, the row may lack some of it until the session is saved again.
+    """
+
+    @property
+    def _copies(self) -> SessionRows:
+        return SessionRows(self, self._records)
+
+    def _putting_back(self, calls: _Calls, data: dict[str, Any], left: float) -> Steps[bool]:
+        owned = self._owned(data, self.session_key)
+        if owned is None:
+            return (yield from super()._putting_back(calls, data, left))
+        index = self.users, owned.user, owned.session_id
+        if not (yield calls.of(UserSessions, "note", *index)):
+            return False  # somebody is ending it
+        if not (yield from super()._putting_back(calls, data, left)):
+            return False  # should it be ended, the entry goes when the index is next looked through
+        if not (yield calls.of(UserSessions, "knows", *index)):
+            yield calls.of(Records, "delete", self)
+            return False
+        return True
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Remove the rows of sessions that are over, and take those out of the indexes."""
+        super(OwnedSession, cls).clear_expired()
+        super().clear_expired()
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See :meth:`clear_expired`."""
+        await super(OwnedSession, cls).aclear_expired()
+        await super().aclear_expired()
 
 
 class _Calls:
@@ -225,7 +277,7 @@ class _Calls:
         """
         return Compute(partial(getattr(kind, self._way + name), *arguments, **options))
 
-    def of_row(self, session: SessionStore) -> Compute:
+    def of_row(self, session: DoubleSession) -> Compute:
         """Read the session's row; without one it has no id any more."""
         return Compute(getattr(session, f"_{self._way}get_session_from_db"))
 

@@ -1,5 +1,6 @@
 """Floor 4: server-side sessions, free of any framework."""
 
+from kt_cache.sessions.copies import Copies
 from kt_cache.sessions.lifetimes import Lifetime
 from kt_cache.sessions.options import SESSION_OPTIONS, SessionOptions
 from kt_cache.sessions.origin import Loaded, Origin
@@ -10,6 +11,7 @@ from kt_cache.sessions.users import UserSessions
 
 __all__ = [
     "SESSION_OPTIONS",
+    "Copies",
     "Lifetime",
     "Loaded",
     "Origin",

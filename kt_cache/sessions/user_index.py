@@ -1,14 +1,15 @@
 """The record that says which sessions a user has: what is in it, and its bytes.
 
-It never holds a session's id, only the digest under which the session is stored. From that nobody
-can make the cookie.
+It holds no session's id, only the digest under which the session is stored, from which nobody can
+make the cookie. Only where sessions have copies (:mod:`kt_cache.sessions.copies`) the id is beside
+it, as the copies are found by nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
@@ -39,6 +40,7 @@ Digest: TypeAlias = bytes
 _HANDLE_DIGITS = 16
 _LONGEST_ADDRESS = 64  # characters; an IPv6 address with its zone is shorter
 _LONGEST_AGENT = 200
+_FIELDS = 6  # of an entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Entry:
     :param address: where the visitor came from, if that is noted at all.
     :param agent: the browser by its own account, likewise.
     :param ended: whether somebody has ended the session and is removing its record.
+    :param session_id: by which a copy of the session is found, where there are copies.
     """
 
     created: float
@@ -58,6 +61,7 @@ class Entry:
     address: str | None = None
     agent: str | None = None
     ended: bool = False
+    session_id: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +191,16 @@ def _checked(found: Any) -> Entries:
         raise DecodeError("not a mapping")
     entries = {}
     for digest, fields in found.items():
-        if not (isinstance(digest, bytes) and isinstance(fields, list) and len(fields) == 5):
+        if not (isinstance(digest, bytes) and isinstance(fields, list) and len(fields) == _FIELDS):
             raise DecodeError("not a mapping of digests to entries")
-        created, noted, address, agent, ended = fields
+        created, noted, address, agent, ended, session_id = fields
         if not (isinstance(created, float) and isinstance(noted, float)):
             raise DecodeError("an entry without its times")
         if not (isinstance(address, str | None) and isinstance(agent, str | None)):
             raise DecodeError("an entry whose address or agent is no text")
+        if not isinstance(session_id, str | None):
+            raise DecodeError("an entry whose session id is no text")
         if not isinstance(ended, bool):
             raise DecodeError("an entry that has neither ended nor not")
-        entries[digest] = Entry(created, noted, address, agent, ended)
+        entries[digest] = Entry(created, noted, address, agent, ended, session_id)
     return entries

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from math import isfinite
 from typing import Any, NamedTuple
@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from kt_cache.cache.base import USER_PREFIX
 from kt_cache.cache.steps import Ask, Compute, Steps, Wait
 from kt_cache.client.operation import Pause
-from kt_cache.errors import DecodeError, KTError, SessionUnavailable
+from kt_cache.errors import SessionUnavailable
+from kt_cache.sessions.copies import Copies
 from kt_cache.sessions.options import ADDRESS, AGENT
 from kt_cache.sessions.outage import FAILURES
+from kt_cache.sessions.places import Places
 from kt_cache.sessions.store import SessionStore
 from kt_cache.sessions.user_index import (
     Digest,
@@ -25,7 +27,6 @@ from kt_cache.sessions.user_index import (
     digest_of,
     handle_of,
     new_entry,
-    record_of,
     shown,
 )
 
@@ -61,6 +62,7 @@ class UserSessionSteps:
         realm: str,
         lifetime_of: Callable[[dict[str, Any]], float | None],
         owner_of: Callable[[dict[str, Any]], object] | None = None,
+        copies: Copies | None = None,
         most: int = MOST_SESSIONS,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -72,6 +74,10 @@ class UserSessionSteps:
         self._most = most
         self._clock = clock
         self._notes = sessions.options.note_visitors
+        self._places = Places(sessions, copies)
+        self._unsure: tuple[type[Exception], ...] = (
+            _UNSURE if copies is None else (*_UNSURE, *copies.failures)
+        )
 
     def _storing(
         self,
@@ -90,7 +96,7 @@ class UserSessionSteps:
                 return False
         try:
             yield Compute(save)
-        except _UNSURE:
+        except self._unsure:
             raise
         except Exception:
             if now is not None:
@@ -117,17 +123,21 @@ class UserSessionSteps:
             entry = entries.get(digest)
             if entry is None and continues is not None:
                 # Who ends a session may know only its id, and leave its entry here.
-                if not (yield from self._is_stored(continues)):
+                if not (yield from self._places.has(continues)):
                     return False
                 entry = entries.get(self._digest(continues))
             if entry is not None and entry.ended:
                 return False
             now = self._clock()
             doomed = yield from self._making_room(entries)
-            entries[digest] = replace(entry or self._new_entry(now, address, agent), noted=now)
+            entries[digest] = replace(
+                entry or self._new_entry(now, address, agent),
+                noted=now,
+                session_id=self._places.noted_id(session_id),
+            )
             if (yield from self._writing(key, record, entries)):
                 if doomed:
-                    yield from self._removing(doomed)
+                    yield from self._places.remove(doomed)
                 return True
             yield Wait(pause)
         raise _too_busy()
@@ -139,44 +149,33 @@ class UserSessionSteps:
             agent if AGENT in self._notes else None,
         )
 
-    def _making_room(self, entries: Entries) -> Steps[list[Digest]]:
+    def _making_room(self, entries: Entries) -> Steps[Entries]:
         """Leave out sessions that are over, and mark the oldest as ended if there are too many.
 
         :return: those marked.
         """
         is_due = len(entries) % _TIDY_EVERY == 0 and len(entries) > 0
         if not is_due and len(entries) < self._most:
-            return []
+            return {}
         yield from self._tidying(entries)
         live = [digest for digest, entry in entries.items() if not entry.ended]
         live.sort(key=lambda digest: entries[digest].created)
-        doomed = live[: max(0, len(live) + 1 - self._most)]
-        _mark_as_ended(doomed, entries)
-        return doomed
+        return _mark_as_ended(live[: max(0, len(live) + 1 - self._most)], entries)
 
     def _tidying(self, entries: Entries) -> Steps[int]:
         """Leave out sessions that are over; how many that were."""
-        found = yield Ask("get_many", [record_of(digest) for digest in entries])
-        return self._leave_out(entries, found)
+        return self._leave_out(entries, (yield from self._places.present(entries)))
 
-    def _leave_out(self, entries: Entries, found: Collection[bytes]) -> int:
+    def _leave_out(self, entries: Entries, present: Collection[Digest]) -> int:
         settled = self._clock() - _GRACE
         over = [
             digest
             for digest, entry in entries.items()
-            if record_of(digest) not in found and entry.noted < settled
+            if digest not in present and entry.noted < settled
         ]
         for digest in over:
             del entries[digest]
         return len(over)
-
-    def _removing(self, sessions: Collection[Digest]) -> Steps[int]:
-        """Remove session records; how many there were."""
-        removed: int = yield Ask("remove_many", [record_of(digest) for digest in sessions])
-        return removed
-
-    def _is_stored(self, session_id: str) -> Steps[bool]:
-        return (yield Ask("get", self._sessions.record_key(session_id))) is not None
 
     def _knowing(self, user: object, session_id: str) -> Steps[bool]:
         _, entries = yield from self._reading(self._format.key_of(user))
@@ -197,15 +196,11 @@ class UserSessionSteps:
     def _listing(self, user: object, current: str | None) -> Steps[list[UserSession]]:
         key = self._format.key_of(user)
         record, entries = yield from self._reading(key)
-        found: dict[bytes, tuple[bytes, float]] = yield Ask(
-            "get_many_with_ttl", [record_of(digest) for digest in entries]
-        )
-        readable = dict(self._readable(found))
+        readable, present = yield from self._places.read(entries)
         theirs = {
             digest: stored for digest, stored in readable.items() if self._is_of(user, stored[0])
         }
-        others = {record_of(digest) for digest in readable.keys() - theirs.keys()}
-        if self._leave_out(entries, found.keys() - others):
+        if self._leave_out(entries, present - (readable.keys() - theirs.keys())):
             # Whoever has changed the record meanwhile is not to be waited for: next time, then.
             yield from self._writing(key, record, entries)
         own = None if current is None else self._digest(current)
@@ -221,18 +216,6 @@ class UserSessionSteps:
             return True
         owner = self._owner_of(data)
         return owner is not None and str(owner) == str(user)
-
-    def _readable(
-        self, found: Mapping[bytes, tuple[bytes, float]]
-    ) -> Iterator[tuple[Digest, tuple[dict[str, Any], float]]]:
-        """Yield the data of sessions and the seconds they have left."""
-        for record, (payload, left) in found.items():
-            try:
-                data = self._sessions.codec.decode(payload, record)
-            except DecodeError:
-                continue  # its owner cannot use it either
-            if isinstance(data, dict):
-                yield digest_of(record), (data, left)
 
     def _last_seen(self, entry: Entry, data: dict[str, Any], left: float) -> float:
         """Return when a session was stored for the last time, by what it had left then and now."""
@@ -257,7 +240,7 @@ class UserSessionSteps:
         return killed > 0
 
     def _killing(self, user: object, is_doomed: Callable[[Digest], bool]) -> Steps[int]:
-        """Mark entries, remove the session records, then the entries.
+        """Mark entries, remove the sessions, then the entries.
 
         Who stores a session at the same time does so before the removal, or finds the mark after
         it. If this is interrupted, the sessions are listed still, and can be ended again.
@@ -265,17 +248,16 @@ class UserSessionSteps:
         key = self._format.key_of(user)
         for pause in _pauses():
             record, entries = yield from self._reading(key)
-            doomed = [digest for digest in entries if is_doomed(digest)]
+            doomed = _mark_as_ended(filter(is_doomed, list(entries)), entries)
             if not doomed:
                 return 0
-            _mark_as_ended(doomed, entries)
             marked = yield from self._writing(key, record, entries)
             if marked is not None:
                 break
             yield Wait(pause)
         else:
             raise _too_busy()
-        killed = yield from self._removing(doomed)
+        killed = yield from self._places.remove(doomed)
         for digest in doomed:
             del entries[digest]
         # If others have changed the record meanwhile, the marks stay until the next tidying.
@@ -313,9 +295,11 @@ class UserSessionSteps:
         return digest_of(self._sessions.record_key(session_id))
 
 
-def _mark_as_ended(sessions: Collection[Digest], entries: Entries) -> None:
-    for digest in sessions:
-        entries[digest] = replace(entries[digest], ended=True)
+def _mark_as_ended(sessions: Iterable[Digest], entries: Entries) -> Entries:
+    """Mark entries; return the marked ones."""
+    marked = {digest: replace(entries[digest], ended=True) for digest in sessions}
+    entries.update(marked)
+    return marked
 
 
 def _pauses() -> Iterator[float]:
@@ -323,8 +307,8 @@ def _pauses() -> Iterator[float]:
     return (Pause(lost).seconds for lost in range(1, _ATTEMPTS + 1))
 
 
-def _too_busy() -> KTError:
-    return KTError(
+def _too_busy() -> SessionUnavailable:
+    return SessionUnavailable(
         f"the list of a user's sessions was changed by others {_ATTEMPTS} times while it was to "
         "be changed: too many sessions of one user begin and end at the same time"
     )

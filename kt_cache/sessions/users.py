@@ -26,8 +26,8 @@ class UserSessions(UserSessionSteps):
     Whoever stores a session that is new to its user's index calls :meth:`store`, which sees to it
     that none is live without being listed, however that interleaves with other calls.
 
-    Every method has a twin for event loops, its name with an ``a`` before it. A failing store
-    raises ``SessionUnavailable``, an index that others change all the time ``KTError``.
+    Every method has a twin for event loops, its name with an ``a`` before it. A failing store, or
+    an index that others do not stop changing, raises ``SessionUnavailable``.
 
     A user is named by an id whose text counts: 7 and "7" are the same. ``None`` and the empty text
     are nobody, and a ``ConfigError``.
@@ -38,6 +38,8 @@ class UserSessions(UserSessionSteps):
         the last time, or ``None`` if that cannot be told.
     :param owner_of: takes a session's data; returns the id of its user, or ``None``. A session that
         has another one by now than its index is not listed. Without it all are.
+    :param copies: where sessions are kept a second time. They are looked for there, too, and
+        removed from there first. The index holds their ids then.
     :param most: sessions that a user can have; one more ends the oldest.
     :param clock: Unix time in seconds.
     """
@@ -59,7 +61,7 @@ class UserSessions(UserSessionSteps):
         :param before: what the index says of it. Under another id it goes on with the same user,
             and whoever changes the id deletes the earlier session and calls :meth:`forget`.
         :param save: stores it. What it raises is raised here; unless that is about a failing
-            store, the session counts as not stored.
+            store, or where the copies are, the session counts as not stored.
         :param discard: deletes it again.
         :param address: from where the user comes; kept if the sessions' options say so.
         :param agent: the browser, by its own account; likewise.
