@@ -154,7 +154,7 @@ class DoubleSession(Records, Rows):
             yield calls.of(Rows, "save", self)
         except UpdateError as error:  # as which Django raises whatever the database says
             if not (yield calls.of(Rows, "exists", self, self.session_key)):
-                yield calls.of(Records, "delete", self)
+                yield from self._deleting_record(calls)
                 raise
             failure = error.__context__
             if isinstance(failure, DatabaseError):
@@ -180,10 +180,14 @@ class DoubleSession(Records, Rows):
         if origin is None:
             return False
         if not (yield calls.of(Rows, "exists", self, key)):
-            yield calls.of(type(records), "delete", records, key)
+            yield from self._deleting_record(calls)
             return False
         self._origin = origin
         return True
+
+    def _deleting_record(self, calls: _Calls) -> Steps[None]:
+        """End the session on the server; its origin tells a new id from that of a new session."""
+        yield calls.of(type(self._records), "delete", self._records, self.session_key)
 
     def _renewing(self, calls: _Calls) -> Steps[None]:
         """Go on under a new id, if nobody has ended the session: its row tells."""
@@ -244,7 +248,7 @@ class SessionStore(OwnedSession, DoubleSession):
         if not (yield from super()._putting_back(calls, data, left)):
             return False  # should it be ended, the entry goes when the index is next looked through
         if not (yield calls.of(UserSessions, "knows", *index)):
-            yield calls.of(Records, "delete", self)
+            yield from self._deleting_record(calls)
             return False
         return True
 
@@ -259,6 +263,35 @@ class SessionStore(OwnedSession, DoubleSession):
         """See :meth:`clear_expired`."""
         await super(OwnedSession, cls).aclear_expired()
         await super().aclear_expired()
+
+    @classmethod
+    def restore(cls) -> int:
+        """Put back, and into the indexes, what the server has lost of what the database has.
+
+        Every row is read, and takes three round trips or more.
+
+        :return: how many sessions that were.
+        :raises SessionUnavailable: if the server fails; call it again then.
+        :raises DatabaseError: if the database fails.
+        """
+        rows = cls.get_model_class().objects.filter(expire_date__gt=timezone.now())
+        keys = rows.values_list("session_key", flat=True)
+        return sum(cls(key).put_back() for key in keys.iterator())
+
+    def put_back(self) -> bool:
+        """Put the session back, and into its user's index, if the server has lost either.
+
+        :return: whether it has.
+        """
+        was_there = self._records.exists(str(self.session_key))
+        self.load()
+        owned = self._noted
+        if owned is None or self.users.knows(owned.user, owned.session_id):
+            return not was_there and self.session_key is not None
+        self.users.note(owned.user, owned.session_id)
+        if not self.exists(owned.session_id):  # it was ended meanwhile
+            self.users.forget(owned.user, owned.session_id)
+        return True
 
 
 class _Calls:

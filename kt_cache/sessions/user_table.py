@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from kt_cache.sessions.user_index import UserSession
 from kt_cache.sessions.users import UserSessions
 
-__all__ = ["end", "ended", "lines_of", "swept"]
+__all__ = ["end", "ended", "lines_of", "restored", "swept"]
 
 
 def lines_of(sessions: Sequence[UserSession], zone: tzinfo | None = None) -> list[str]:
@@ -71,6 +71,11 @@ def ended(count: int, name: str) -> str:
 def swept(count: int) -> str:
     """Say how many sessions were taken out of lists."""
     return f"Forgot {_sessions(count)} that {'was' if count == 1 else 'were'} over."
+
+
+def restored(count: int) -> str:
+    """Say how many sessions were put back."""
+    return f"Put back {_sessions(count)}."
 
 
 def _sessions(count: int) -> str:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from importlib import import_module
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user_model
+from django.core.cache import caches
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
 from kt_cache.django import sessions_of
 from kt_cache.django.management.commands.kt_sessions import Command
-from kt_cache.django.sessions import SessionStore
+from tests.django.test_session_requests import ENGINES
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def site(session_site):
+@pytest.fixture(autouse=True, params=ENGINES, ids=["store alone", "database too"])
+def site(request, session_site):
+    session_site.SESSION_ENGINE = request.param
     return session_site
 
 
@@ -27,9 +31,14 @@ def ada(db):
     return get_user_model().objects.create_user("ada")
 
 
+def session_store():
+    """Return a session of the site's engine."""
+    return import_module(settings.SESSION_ENGINE).SessionStore()
+
+
 def log_in(user, **noted):
     """Store a session of a user; return its id."""
-    session = SessionStore()
+    session = session_store()
     session[SESSION_KEY] = str(user.pk)
     session.save()
     return session.session_key
@@ -79,7 +88,7 @@ def test_kill_all_but_some(ada):
     handles = [handle_of(ada, key) for key in keys]
     said = command("kill", "ada", "--except", handles[0], "--except", handles[2])
     assert said == "Ended 1 session of ada.\n"
-    assert [SessionStore().exists(key) for key in keys] == [True, False, True]
+    assert [session_store().exists(key) for key in keys] == [True, False, True]
 
 
 def test_kill_one(ada):
@@ -87,7 +96,7 @@ def test_kill_one(ada):
     keys = [log_in(ada) for _ in range(2)]
     said = command("kill", "ada", "--only", handle_of(ada, keys[0]))
     assert said == "Ended 1 session of ada.\n"
-    assert [SessionStore().exists(key) for key in keys] == [False, True]
+    assert [session_store().exists(key) for key in keys] == [False, True]
 
 
 @pytest.mark.parametrize("option", ["--except", "--only"])
@@ -130,6 +139,21 @@ def test_sweep(ada):
     log_in(ada)
     assert command("sweep") == "Forgot 0 sessions that were over.\n"
     assert len(sessions_of(ada)) == 1
+
+
+def test_restore(ada, site):
+    """What the server has lost is listed again, where there is a database to put it back from."""
+    log_in(ada)
+    key = log_in(ada)
+    if site.SESSION_ENGINE == "kt_cache.django.sessions":
+        with pytest.raises(CommandError, match="sessions_cached_db"):
+            command("restore")
+        return
+    assert command("restore") == "Put back 0 sessions.\n"
+    caches["default"].flush()
+    session_store().__class__(key).load()
+    assert command("restore") == "Put back 1 session.\n"
+    assert len(sessions_of(ada)) == 2
 
 
 def test_what_cannot_be_typed():

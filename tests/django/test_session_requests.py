@@ -155,6 +155,27 @@ class TestLifetime:
         assert slow["a"] == 2
 
 
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    "new_visitor",
+    [(Client, OURS), (AsyncVisitor, OURS)],
+    ids=["WSGI", "ASGI"],
+    indirect=True,
+)
+class TestCookie:
+    """The cookie lives as long as the session, whichever of two requests has said how long."""
+
+    def test_shortened_meanwhile(self, visitor):
+        visitor.get("/put?key=a&value=1")
+        meanwhile = "/put-slowly?key=b&value=2&meanwhile=/set-expiry%3Fvalue=100"
+        assert visitor.get(meanwhile).cookies["sessionid"]["max-age"] == 100
+
+    def test_until_the_browser_is_closed(self, visitor):
+        visitor.get("/put?key=a&value=1")
+        meanwhile = "/put-slowly?key=b&value=2&meanwhile=/set-expiry%3Fvalue=0"
+        assert visitor.get(meanwhile).cookies["sessionid"]["max-age"] == ""
+
+
 class TestModes:
     def test_last_write(self, session_site):
         """The whole session is as the later save has it."""

@@ -28,16 +28,25 @@ from kt_cache.django import (
     sessions_of,
 )
 from kt_cache.django.sessions import SessionStore
-from kt_cache.errors import KTError
-from tests.django.session_tools import made
+from kt_cache.errors import KTError, SessionUnavailable
+from tests.django.session_tools import made, without_index
+from tests.django.test_session_requests import ENGINES
+from tests.support.failing import dead_port
 from tests.support.threads import run_threads
+
+__all__ = ["dead_port"]
 
 pytestmark = pytest.mark.django_db
 
+both_engines = pytest.mark.parametrize(
+    "site", ENGINES, indirect=True, ids=["store alone", "database too"]
+)
+
 
 @pytest.fixture(autouse=True)
-def site(session_site):
+def site(request, session_site):
     """A site with logins."""
+    session_site.SESSION_ENGINE = getattr(request, "param", ENGINES[0])
     session_site.ROOT_URLCONF = "tests.django.user_urls"
     session_site.MIDDLEWARE = [
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -91,6 +100,7 @@ def run(coroutine):
     return asyncio.run(coroutine)
 
 
+@both_engines
 class TestTwoBrowsers:
     def test_list(self, ada, bob):
         """Each login is listed, with the caller's own marked, and those of others are not."""
@@ -249,14 +259,17 @@ class TestSlowRequests:
         assert who(browser) == "nobody"
         return answer
 
+    @both_engines
     def test_save(self, ada):
         """A request that saves a killed session is told so with 400, and revives nothing."""
         assert self.saved_too_late("/killed/save", ada).status_code == 400
 
+    @both_engines
     def test_new_id(self, ada):
         """No killed session goes on under a new id."""
         assert self.saved_too_late("/killed/cycle", ada).status_code == 400
 
+    @both_engines
     @pytest.mark.parametrize("is_loaded", [True, False])
     def test_logged_out(self, ada, is_loaded):
         """Nor does one that another tab has logged out, whether that has loaded it or not."""
@@ -478,6 +491,8 @@ class TestSession:
 
 
 class TestAsync:
+    @both_engines
+    @pytest.mark.django_db(transaction=True)
     def test_functions(self, ada):
         """The a-functions do what the others do."""
         one, two = browser_of("ada", "engine"), browser_of("ada", "engine")
@@ -521,6 +536,7 @@ class TestAsync:
         assert run(work()) == []
         assert records() == []
 
+    @both_engines
     @pytest.mark.django_db(transaction=True)
     def test_views(self, ada):
         """An async view sees and ends sessions; the test client sends to it over ASGI."""
@@ -570,6 +586,15 @@ class TestMistakes:
         for function in (sessions_of, kill_sessions):
             with pytest.raises(KTError):
                 function(ada)
+
+    def test_index_gone(self, ada, way, dead_port):
+        """If the index alone fails, so does the login, and the middleware is told of that, too."""
+        session = without_index(SessionStore, dead_port)()
+        session[SESSION_KEY] = str(ada.pk)
+        with pytest.raises(SessionUnavailable):
+            way(session, "save")
+        assert session.failure is not None
+        assert records() == []
 
     def test_all_are_exported(self):
         """The functions are where the documentation has them."""

@@ -102,6 +102,11 @@ async def alogout(request):
     return HttpResponse("bye")
 
 
+async def aset_expiry(request):
+    await request.session.aset_expiry(int(request.GET["value"]))
+    return HttpResponse("set")
+
+
 def become(request):
     """Log in by hand, without a new id."""
     request.session["_auth_user_id"] = "7"
@@ -135,5 +140,6 @@ urlpatterns = [
     path("logout", logout),
     path("whoami", whoami),
     path("set-expiry", set_expiry),
+    path("aset-expiry", aset_expiry),
     path("killed", killed_meanwhile),
 ]

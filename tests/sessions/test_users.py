@@ -21,7 +21,6 @@ from kt_cache.errors import (
     ConfigError,
     ConnectionClosed,
     EncodeError,
-    KTError,
     OutcomeUnknown,
     SessionConflict,
     SessionUnavailable,
@@ -610,7 +609,7 @@ class TestAtOnce:
             lambda: users.forget(7, "one"),
             lambda: users.kill_sessions(7),
         ):
-            with pytest.raises(KTError, match="changed by others 5 times"):
+            with pytest.raises(SessionUnavailable, match="changed by others 5 times"):
                 call()
 
 

@@ -1,17 +1,20 @@
-"""``manage.py kt_sessions``: list a user's sessions, end them, or forget those that are over."""
+"""``manage.py kt_sessions``: list a user's sessions and end them; tidy up or restore the lists."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from kt_cache.django.user_sessions import site_users, user_id_of
 from kt_cache.errors import KTError
-from kt_cache.sessions.user_table import end, lines_of, swept
+from kt_cache.sessions.user_table import end, lines_of, restored, swept
 
 __all__ = ["Command"]
 
@@ -24,11 +27,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe what can be typed."""
         actions = parser.add_subparsers(
-            title="actions", dest="action", metavar="{list,kill,sweep}", required=True
+            title="actions", dest="action", metavar="{list,kill,sweep,restore}", required=True
         )
         listing = actions.add_parser("list", help="show when each session began and was last seen")
         killing = actions.add_parser("kill", help="end all sessions of a user, or some")
         actions.add_parser("sweep", help="forget sessions that are over, of all users")
+        actions.add_parser("restore", help="put back what the server has lost and the database has")
         for action in (listing, killing):
             action.add_argument("user", help="a username; or the primary key, if there is no such")
             action.add_argument(
@@ -50,22 +54,35 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, action: str, **options: Any) -> None:
         """Do it.
 
-        :raises CommandError: if there is no such user or session, or the server fails.
+        :raises CommandError: if there is no such user or session, or the server or the database
+            fails.
         """
         try:
             if action == "sweep":
                 self._sweep()
+            elif action == "restore":
+                self._restore()
             elif action == "list":
                 self._list(options["user"], self._id_of(**options))
             else:
                 user, user_id = options["user"], self._id_of(**options)
                 said = end(site_users(), user_id, user, options["spared"], options["only"])
                 self.stdout.write(said)
-        except (KTError, LookupError, ImproperlyConfigured) as error:
+        except (KTError, LookupError, ImproperlyConfigured, DatabaseError) as error:
             raise CommandError(str(error)) from error
 
     def _sweep(self) -> None:
         self.stdout.write(swept(site_users().sweep()))
+
+    def _restore(self) -> None:
+        kind = import_module(settings.SESSION_ENGINE).SessionStore
+        if not hasattr(kind, "restore"):
+            raise ImproperlyConfigured(
+                "only sessions that the database keeps, too, can be put back: those of "
+                "'kt_cache.django.sessions_cached_db', but SESSION_ENGINE is "
+                f"{settings.SESSION_ENGINE!r}"
+            )
+        self.stdout.write(restored(kind.restore()))
 
     def _list(self, name: str, user_id: str) -> None:
         sessions = site_users().sessions_of(user_id)
