@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 import threading
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
+from asgiref.wsgi import WsgiToAsgi
 from flask import Flask, jsonify
 
 from kt_cache import AsyncKyotoTycoon, EmbeddedServer, KyotoTycoon
@@ -164,3 +167,28 @@ class TestConnections:
         before = cache.client.pool_stats.connects
         assert [app.test_client().get("/").text for _ in range(5)] == ["0"] * 5
         assert cache.client.pool_stats.connects <= before + 1
+
+    def test_behind_wsgi_to_asgi(self, app, cache):
+        """There views share one event loop, and ``cache.cache`` has the calls for that."""
+
+        @app.get("/")
+        async def page():
+            await cache.cache.aset("k", "v", 60)
+            found = await cache.cache.aget_or_set("k", "other", 60)
+            connects = AsyncKyotoTycoon(config=cache.client.config).pool_stats.connects
+            return jsonify(found, connects, asyncio.get_running_loop() is loop)
+
+        async def visit():
+            nonlocal loop
+            loop = asyncio.get_running_loop()
+            scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/"}
+            scope |= {"headers": [], "query_string": b""}
+            request = ApplicationCommunicator(WsgiToAsgi(app), scope)
+            await request.send_input({"type": "http.request"})
+            started = await request.receive_output(10)
+            body = await request.receive_output(10)
+            await request.wait(10)
+            return started["status"], json.loads(body["body"])
+
+        loop = None
+        assert asyncio.run(visit()) == (200, ["v", 1, True])
