@@ -18,6 +18,7 @@ __all__ = [
     "MISSING",
     "PROTECTED_PREFIX",
     "PROTECTED_PREFIXES",
+    "TAG_PREFIX",
     "USER_PREFIX",
     "CacheBase",
     "KeyFunction",
@@ -43,6 +44,9 @@ USER_PREFIX = b"kt-user-"
 """Under this prefix is written which sessions each user has."""
 
 _BESIDE = {kind: f"kt-{kind}-".encode() for kind in ("lock", "leader", "tag")}
+
+TAG_PREFIX = _BESIDE["tag"]
+"""Under this prefix are the records of tags."""
 
 PROTECTED_PREFIXES = (PROTECTED_PREFIX, USER_PREFIX, *_BESIDE.values())
 """Of all records that are no values, such as locks: the cache neither lists nor clears them."""

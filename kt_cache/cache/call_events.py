@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from kt_cache.cache.base import PROTECTED_PREFIXES
+from kt_cache.cache.base import PROTECTED_PREFIXES, TAG_PREFIX
 from kt_cache.errors import CircuitOpen
 
 __all__ = ["READINGS", "CallEvent", "Outcome", "event_of_error", "event_of_result"]
@@ -29,7 +29,8 @@ class CallEvent(NamedTuple):
         ``refused`` of what stores, whether it did; ``ignored``: it failed, and its caller got a
         neutral value; ``skipped``: not sent, as the circuit breaker is open; ``error``: it failed;
         ``cancelled``: its task, greenlet or program was told to stop.
-    :param keys: how many it named. Listings and ``flush`` name none.
+    :param keys: how many it named, without the tags that were read together with a value. Listings
+        and ``flush`` name none.
     :param hits: how many records it found; none if it failed.
     :param bytes: length of the payloads that were read or stored: values as they are on the
         server, compressed for instance, without keys.
@@ -61,6 +62,9 @@ def event_of_result(
     :param args: its arguments.
     :param seconds: what it took.
     """
+    if operation == "get_many" and _reads_tags_beside(args[0]):
+        args = (_without_tags(args[0]),)
+        result = {key: result[key] for key in _without_tags(result)}
     return _event(operation, args, READINGS[operation](result, *args), seconds, None)
 
 
@@ -76,7 +80,18 @@ def event_of_error(
         outcome = "skipped"
     elif not isinstance(error, Exception):
         outcome = "cancelled"
+    if operation == "get_many" and _reads_tags_beside(args[0]):
+        args = (_without_tags(args[0]),)
     return _event(operation, args, (outcome, 0, 0), seconds, error)
+
+
+def _reads_tags_beside(keys: Collection[bytes]) -> bool:
+    """Tell whether a value is read together with its tags, which are not what was looked for."""
+    return len(keys) > 1 and not next(iter(keys)).startswith(TAG_PREFIX)
+
+
+def _without_tags(keys: Iterable[bytes]) -> list[bytes]:
+    return [key for key in keys if not key.startswith(TAG_PREFIX)]
 
 
 def _event(

@@ -13,9 +13,12 @@ from kt_cache.cache.log_limit import warn
 from kt_cache.cache.steps import Ask, Finish, Steps
 from kt_cache.errors import KTError, OutcomeUnknown
 
-__all__ = ["LATENESS", "claim", "give_up", "give_up_anyway", "new_token"]
+__all__ = ["LATENESS", "NOBODY", "claim", "give_up", "give_up_anyway", "new_token", "open_to_all"]
 
 LATENESS = 2.0  # seconds after its time until the server has ended a claim at the latest
+
+NOBODY = write_counter(0)
+"""The token in a claim that no one has: there is no turn to wait for."""
 
 _TOKEN_BITS = 128
 
@@ -51,6 +54,15 @@ def give_up_anyway(key: bytes, token: bytes) -> Steps[None]:
     """Remove the claim if it can be done; the server ends it in its time if not."""
     try:
         yield from give_up(key, token)
+    except KTError as error:
+        text = "a claim stays until its time is over: %s: %s"
+        warn("claim", text, type(error).__name__, error.message)
+
+
+def open_to_all(key: bytes, token: bytes, ttl: float) -> Steps[None]:
+    """Make a claim of this token's owner one of :data:`NOBODY`, if it can be done."""
+    try:
+        yield Ask("swap", key, token, NOBODY, ttl)
     except KTError as error:
         text = "a claim stays until its time is over: %s: %s"
         warn("claim", text, type(error).__name__, error.message)

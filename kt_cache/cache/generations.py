@@ -15,6 +15,7 @@ from kt_cache.cache.steps import Ask, Steps
 from kt_cache.errors import DecodeError
 
 __all__ = [
+    "are_current",
     "make_record",
     "random_generation",
     "read_record",
@@ -47,6 +48,18 @@ def read_record(record: bytes) -> tuple[bytes, float]:
     return generation, kept_until
 
 
+def are_current(notes: Notes, records: Mapping[bytes, bytes]) -> bool:
+    """Tell whether none of a value's tags was deleted.
+
+    :param records: those of the tags, by their keys.
+    """
+    for key, generation in notes.tags:
+        record = records.get(key)
+        if record is None or read_record(record)[0] != generation:
+            return False
+    return True
+
+
 def those_that_count(noted: Mapping[bytes, bytes]) -> Steps[dict[bytes, tuple[bytes, Notes]]]:
     """Return, of payloads with notes, those whose tags were not deleted, and their notes.
 
@@ -60,11 +73,10 @@ def those_that_count(noted: Mapping[bytes, bytes]) -> Steps[dict[bytes, tuple[by
             warn_of(error)
     keys = {key for _, notes in parted.values() for key, _ in notes.tags}
     records: dict[bytes, bytes] = (yield Ask("get_many", keys)) if keys else {}
-    present = {key: read_record(record)[0] for key, record in records.items()}
     return {
         key: (payload, notes)
         for key, (payload, notes) in parted.items()
-        if all(present.get(tag) == generation for tag, generation in notes.tags)
+        if are_current(notes, records)
     }
 
 

@@ -67,7 +67,8 @@ class TagMethods(CacheBase):
         self, payload: bytes, tags: Iterable[str], timeout: float | None, version: int | None
     ) -> Steps[bytes]:
         """Return a payload with its tags' generations beside it."""
-        return attach(payload, Notes(tags=(yield from self._generations(tags, timeout, version))))
+        keys = self._tag_keys(tags, version)
+        return attach(payload, Notes(tags=(yield from self._generations(keys, timeout))))
 
     def _tagging_many(
         self,
@@ -77,7 +78,8 @@ class TagMethods(CacheBase):
         version: int | None,
     ) -> Steps[dict[bytes, bytes]]:
         """Return payloads that all have the same tags."""
-        notes = Notes(tags=(yield from self._generations(tags, timeout, version)))
+        keys = self._tag_keys(tags, version)
+        notes = Notes(tags=(yield from self._generations(keys, timeout)))
         return {key: attach(payload, notes) for key, payload in payloads.items()}
 
     def _adding_tagged(
@@ -102,20 +104,27 @@ class TagMethods(CacheBase):
         return replaced
 
     def _generations(
-        self, tags: Iterable[str], timeout: float | None, version: int | None
+        self,
+        keys: Collection[bytes],
+        timeout: float | None,
+        records: Mapping[bytes, bytes] | None = None,
     ) -> Steps[Tags]:
         """Return the present generations, of records that outlive a value stored now.
 
+        :param keys: of the tags' records.
         :param timeout: of the value.
+        :param records: what was found under these keys, if they were read already.
         """
-        keys = self._tag_keys(tags, version)
         found: dict[bytes, bytes] = {}
         try:
             for _ in range(_ATTEMPTS):
                 missing = [key for key in keys if key not in found]
                 if not missing:
                     break
-                found.update((yield from self._renewing(missing, timeout)))
+                if records is None:
+                    records = yield Ask("get_many", missing)
+                found.update((yield from self._renewing(missing, timeout, records or {})))
+                records = None
         except KTError as error:
             if not self._ignores(error):
                 raise
@@ -124,10 +133,9 @@ class TagMethods(CacheBase):
         return tuple((key, found.get(key) or random_generation()) for key in keys)
 
     def _renewing(
-        self, keys: Collection[bytes], timeout: float | None
+        self, keys: Collection[bytes], timeout: float | None, records: Mapping[bytes, bytes]
     ) -> Steps[dict[bytes, bytes]]:
         """Return the generations of those tags that nobody else changed in the meantime."""
-        records: dict[bytes, bytes] = yield Ask("get_many", keys)
         now = self._clock()
         ttl = None if timeout is None else max(_SPARE * timeout, _AT_LEAST)
         kept_until = inf if ttl is None else now + ttl

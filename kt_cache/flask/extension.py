@@ -8,6 +8,7 @@ from kt_cache.cache import Cache
 from kt_cache.cache.observed import observer_of
 from kt_cache.flask.backend import BACKEND_OPTIONS, DEFAULT_PREFIX, KyotoTycoonCache
 from kt_cache.flask.coordination import CoordinationMethods
+from kt_cache.flask.decorators import DecoratorMethods
 from kt_cache.flask.extras import ExtraMethods
 from kt_cache.flask.methods import CacheMethods
 from kt_cache.flask.settings import check_names, options_from, url_from
@@ -21,7 +22,7 @@ _SETTINGS = frozenset(
 )
 
 
-class KTCache(CoordinationMethods, ExtraMethods, CacheMethods):
+class KTCache(DecoratorMethods, CoordinationMethods, ExtraMethods, CacheMethods):
     """A cache for one or several Flask apps; nothing is shared between them but connections.
 
     Configuration: ``KT_CACHE_URL``, ``KT_CACHE_KEY_PREFIX`` ("flask"), ``KT_CACHE_DEFAULT_TIMEOUT``

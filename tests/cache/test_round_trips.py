@@ -43,11 +43,26 @@ CALLS = {
     "replace, missing": (lambda cache: cache.replace("missing", "w", 60), 1),
     "move_version": (lambda cache: cache.move_version("k", 1), 3),
     "keys, none": (lambda cache: cache.keys("x*"), 1),
-    "keys, few": (lambda cache: cache.keys("*"), 2),
+    "keys, few": (lambda cache: cache.keys("k*"), 2),
     "delete_pattern, none": (lambda cache: cache.delete_pattern("x*"), 1),
     "delete_pattern, few": (lambda cache: cache.delete_pattern("k*"), 2),
     "clear of nothing": (lambda cache: Cache(cache.store, cache.codec, prefix="x").clear(), 1),
     "flush": (lambda cache: cache.flush(), 1),
+    "get, tagged": (lambda cache: cache.get("tagged"), 2),
+    "set, tagged": (lambda cache: cache.set("k", "v", 60, tags=["t"]), 2),
+    "get_or_set": (lambda cache: cache.get_or_set("k", "w", 60), 1),
+    "get_or_set, missing": (lambda cache: cache.get_or_set("missing", "w", 60), 2),
+    "get_or_set, lock": (lambda cache: cache.get_or_set("k", "w", 60, lock=True), 1),
+    "get_or_set, lock, missing": (lambda cache: cache.get_or_set("m", "w", 60, lock=True), 5),
+    "get_or_set, stale": (lambda cache: cache.get_or_set("fresh", "w", 60, stale=60), 1),
+    "get_or_set, tagged": (lambda cache: cache.get_or_set("tagged", "w", 60, tags=["t", "u"]), 1),
+    "get_or_set, tagged, missing": (lambda cache: cache.get_or_set("m", "w", 60, tags=["t"]), 2),
+    "get_or_set, a new tag": (lambda cache: cache.get_or_set("m", "w", 60, tags=["new"]), 3),
+    "get_or_set, other tags": (lambda cache: cache.get_or_set("tagged", "w", 60, tags=["u"]), 2),
+    "get_or_set, untagged": (lambda cache: cache.get_or_set("k", "w", 60, tags=["t"]), 1),
+    "renew": (lambda cache: cache.renew("k", "w", 60), 1),
+    "renew, tagged": (lambda cache: cache.renew("k", "w", 60, tags=["t"]), 2),
+    "delete_tags": (lambda cache: cache.delete_tags(["t", "u"]), 1),
 }
 
 WITHOUT_SCRIPT = {"touch": 2, "incr": 2, "expire_at": 2, "persist": 2}  # those that take more
@@ -77,6 +92,8 @@ def cache(recorded_store, proxy):
     cache = Cache(recorded_store, Codec())
     cache.incr("n")  # one trip is to ask whether the server has the script
     cache.set_many({"k": "v", "n": 1}, 60)
+    cache.get_or_set("tagged", "v", 60, tags=["t", "u"])
+    cache.get_or_set("fresh", "v", 60, stale=60)
     SessionStore(recorded_store, Codec("json")).create("id", {"a": 1}, 50)
     proxy.forget()
     return cache

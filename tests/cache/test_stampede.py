@@ -12,6 +12,7 @@ import pytest
 
 from kt_cache.cache import Cache, Codec, open_store
 from kt_cache.cache.guard import Guard
+from kt_cache.cache.making import Unkept
 from kt_cache.cache.tolerant import TolerantStore
 from kt_cache.cache.wrapper import StoreWrapper
 from kt_cache.errors import ConfigError, EncodeError, PoolTimeout, TransportError
@@ -379,6 +380,7 @@ PROGRAM = """
 import sys, time
 from kt_cache.cache import Cache, Codec, open_store
 from kt_cache.cache.guard import Guard
+from kt_cache.cache.making import Unkept
 from kt_cache.cache.tolerant import TolerantStore
 from kt_cache.cache.wrapper import StoreWrapper
 
@@ -658,3 +660,102 @@ class TestServerDown:
         ):
             with pytest.raises(TransportError):
                 call()
+
+
+class TestUnkept:
+    """Values that their function says are not to be stored."""
+
+    @each_way
+    def test_is_returned_and_not_stored(self, either_cache, options):
+        """The function's caller gets it, and the next one calls the function again."""
+        function = Counted(Unkept("value"))
+        for _ in range(2):
+            assert either_cache.get_or_set("k", function, 60, **options) == "value"
+        assert function.calls == 2
+        assert not either_cache.has("k")
+        assert either_cache.get_or_set("k", "kept", 60, **options) == "kept"
+        assert either_cache.get("k") == "kept"
+
+    def test_nobody_waits(self, cache):
+        """Those who waited call the function at once, and together, and so does who comes later."""
+        together = threading.Barrier(7)
+        calls = []
+
+        def function():
+            calls.append(time.monotonic())
+            if len(calls) == 1:
+                time.sleep(0.3)
+            else:
+                together.wait(60)
+            return Unkept("value")
+
+        results = run_threads(8, lambda _: cache.get_or_set("k", function, 60, lock=True))
+        assert results == ["value"] * 8
+        assert len(calls) == 8
+
+    def test_an_old_value_stays(self, either_cache):
+        """What is stored already is neither replaced nor removed."""
+        either_cache.get_or_set("k", "old", 0.2, stale=60)
+        time.sleep(0.4)
+        made = [either_cache.get_or_set("k", lambda: Unkept("new"), 60, stale=60) for _ in "12"]
+        assert made == ["new", "old"]
+
+
+class TestOwnValue:
+    @each_protection
+    def test_of_the_same_function(self, cache, options):
+        """A function that asks for the value that it makes calls itself instead of waiting."""
+        depth = []
+
+        def function():
+            depth.append(1)
+            if len(depth) == 3:
+                return "deep"
+            return [cache.get_or_set("k", function, 60, **options)]
+
+        assert cache.get_or_set("k", function, 60, **options) == [["deep"]]
+        assert cache.get("k") == [["deep"]]
+
+    def test_on_a_loop(self, cache):
+        """So does a coroutine function; another task waits."""
+        depth = []
+
+        async def function():
+            depth.append(1)
+            await asyncio.sleep(0.05)
+            if len(depth) == 2:
+                return "deep"
+            return [await cache.aget_or_set("k", function, 60, lock=True)]
+
+        async def main():
+            asked = (cache.aget_or_set("k", function, 60, lock=True) for _ in range(5))
+            return await asyncio.gather(*asked)
+
+        assert asyncio.run(main()) == [["deep"]] * 5
+        assert len(depth) == 2
+
+
+class TestRenew:
+    @pytest.mark.parametrize("options", [{}, {"stale": 60}, {"beta": 1.0}, {"tags": ["t"]}])
+    def test_replaces(self, either_cache, options):
+        """It makes and stores the value whether there is one or not."""
+        assert either_cache.renew("k", lambda: (1,), 60, **options) == (1,)
+        assert either_cache.renew("k", (2,), 60, **options) == (2,)
+        assert either_cache.get_or_set("k", "other", 60, **options) == (2,)
+
+    def test_what_is_not_stored(self, either_cache):
+        """Neither what is not to be kept nor an error changes what there is."""
+        either_cache.set("k", "old", 60)
+        assert either_cache.renew("k", lambda: Unkept("new"), 60) == "new"
+        with pytest.raises(ZeroDivisionError):
+            either_cache.renew("k", lambda: 1 // 0, 60, stale=60)
+        assert either_cache.get("k") == "old"
+
+    def test_tags(self, either_cache):
+        """A tag deleted while the function runs deletes the value, and one deleted before not."""
+        either_cache.renew("k", "value", 60, tags=["t"])
+        either_cache.delete_tag("t")
+        either_cache.renew("k", "value", 60, tags=["t"])
+        assert either_cache.get("k") == "value"
+        either_cache.delete_tag("t")
+        assert either_cache.get("k") is None

@@ -1,0 +1,165 @@
+"""Keys for the results of function calls: the same for the same arguments in every process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from hashlib import blake2b
+from inspect import Parameter, signature
+from typing import Any
+
+from kt_cache.errors import ConfigError
+
+__all__ = ["CallKeys", "digest_of", "name_of", "text_of"]
+
+_DIGEST_SIZE = 20  # bytes
+_PLAIN = frozenset({bool, bytes, float, int, str, type(None)})  # a repr tells all about them
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{6,16}>")
+_PLAIN_KINDS = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.POSITIONAL_ONLY)
+
+
+class CallKeys:
+    """Names one function's results.
+
+    :param function: whose arguments are told apart as its signature does: by position or by name,
+        and those left out by their defaults.
+    :param make_name: takes the function's name, returns the one to use instead.
+    :param ignore: names of parameters that do not count.
+    :raises ConfigError: for a function without a name of its own, or names of no parameters.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        make_name: Callable[[str], str] | None = None,
+        ignore: Iterable[str] = (),
+    ) -> None:
+        self.name = name_of(function)
+        if make_name is not None:
+            self.name = make_name(self.name)
+        elif function.__name__ == "<lambda>":
+            raise ConfigError(
+                "results are kept by a function's name, and a lambda has none of its own: "
+                "use def, or give make_name"
+            )
+        self._signature = signature(function)
+        self._ignored = _names_of(ignore, self._signature.parameters)
+        parameters = list(self._signature.parameters.values())
+        self._names = [parameter.name for parameter in parameters]
+        self._is_plain = all(parameter.kind in _PLAIN_KINDS for parameter in parameters)
+        self.is_method = self._names[:1] == ["self"] and "self" not in self._ignored
+
+    @property
+    def tag(self) -> str:
+        """The tag of all results."""
+        return f"memo/{self.name}"
+
+    def tag_of(self, instance: Any) -> str:
+        """Return the tag of one object's results.
+
+        :raises ConfigError: if the object cannot be told from others.
+        """
+        return f"memo/{self.name}/{digest_of(text_of(instance))}"
+
+    def tags(self, args: tuple[Any, ...]) -> tuple[str, ...]:
+        """Return the tags of a call's result.
+
+        :param args: those given by position.
+        """
+        if self.is_method and args:
+            return self.tag, self.tag_of(args[0])
+        return (self.tag,)
+
+    def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Return the key of a call's result.
+
+        :raises TypeError: if the function does not take such arguments.
+        :raises ConfigError: if an argument cannot be told from others.
+        """
+        if self._is_plain and not kwargs and not self._ignored and len(args) == len(self._names):
+            return f"memo/{self.name}/{digest_of(text_of(args))}"
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
+        values = tuple([given[name] for name in self._names if name not in self._ignored])
+        return f"memo/{self.name}/{digest_of(text_of(values))}"
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name by which a function can be told from others."""
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def digest_of(text: str) -> str:
+    """Return a digest that stands for a text."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE).hexdigest()
+
+
+def text_of(value: Any) -> str:
+    """Return a text that tells a value from any other one, the same in every process.
+
+    That is made of the parts of what Python has built in and of dataclasses, and of other objects'
+    ``__caching_id__()``, if they have that method, or else of their ``repr``.
+
+    :raises ConfigError: for an object whose ``repr`` is its address in memory, or not all of it.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return repr(value)
+    if kind is tuple:
+        if _PLAIN.issuperset(map(type, value)):
+            return repr(value)
+        return f"({', '.join(map(text_of, value))}{',' if len(value) == 1 else ''})"
+    if kind is list:
+        return f"[{', '.join(map(text_of, value))}]"
+    if kind is dict:
+        items = sorted(f"{text_of(key)}: {text_of(item)}" for key, item in value.items())
+        return f"{{{', '.join(items)}}}"
+    if kind in (set, frozenset):
+        return f"{kind.__name__}({', '.join(sorted(map(text_of, value)))})"
+    if kind in (bytearray, memoryview):
+        return f"{kind.__name__}({bytes(value)!r})"
+    return f"<{kind.__module__}.{kind.__qualname__} {_text_of_object(value)}>"
+
+
+def _text_of_object(value: Any) -> str:
+    kind: Any = type(value)
+    caching_id = getattr(value, "__caching_id__", None)
+    if caching_id is not None and not isinstance(value, type):
+        return text_of(caching_id())
+    if is_dataclass(value) and not isinstance(value, type):
+        counting: list[str] = [field.name for field in fields(value) if field.compare]
+        return text_of({name: getattr(value, name) for name in counting})
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        text = text_of(next(base for base in _BASES if isinstance(value, base))(value))
+        own = getattr(value, "__dict__", None)
+        return f"{text} {text_of(own)}" if own else text
+    text = repr(value)
+    if kind.__repr__ is object.__repr__ or _ADDRESS.search(text):
+        raise _indistinct(kind, "its repr is its address in memory, which others may have later")
+    if hasattr(kind, "__array__") and getattr(value, "ndim", True):
+        raise _indistinct(kind, "its repr does not tell all of it")
+    return text
+
+
+_BASES = (dict, list, tuple, set, frozenset)
+
+
+def _indistinct(kind: type, reason: str) -> ConfigError:
+    return ConfigError(
+        f"a {kind.__module__}.{kind.__qualname__} among the arguments cannot be told from others: "
+        f"{reason}. Give its class a method __caching_id__ that returns what identifies it, or a "
+        "__repr__, or name the parameter in args_to_ignore"
+    )
+
+
+def _names_of(ignore: Iterable[str], parameters: Mapping[str, Parameter]) -> frozenset[str]:
+    if isinstance(ignore, str):
+        raise ConfigError(f"args_to_ignore must be a list of names, such as [{ignore!r}]")
+    names = frozenset(ignore)
+    unknown = sorted(names - parameters.keys())
+    if unknown:
+        raise ConfigError(f"args_to_ignore: the function has no parameter {unknown[0]!r}")
+    return names

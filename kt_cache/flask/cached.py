@@ -1,0 +1,152 @@
+"""One call of a view, or of another function whose result is kept under a key of the request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import has_request_context, request
+from werkzeug.exceptions import HTTPException
+
+from kt_cache.cache.base import MISSING
+from kt_cache.cache.call_keys import name_of
+from kt_cache.cache.log_limit import warn
+from kt_cache.cache.making import Unkept
+from kt_cache.flask.answers import answer_of, is_for_all, is_servers_failure, stored_form
+from kt_cache.flask.calls import Call
+from kt_cache.flask.request_keys import RequestKeys
+from kt_cache.flask.visits import SessionWatch, is_current_view, watch_session
+
+__all__ = ["CachedCall", "passes_by"]
+
+_READING = frozenset({"GET", "HEAD"})
+
+
+class _FailedAnswer(Exception):
+    """A view returned an answer that says that the server failed.
+
+    :param answer: what it returned.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def passes_by(wrapper: Any, keys: RequestKeys) -> bool:
+    """Tell whether the current request is one that changes something, and the key is of reading.
+
+    :param wrapper: what the decorator has made.
+    :param keys: its keys.
+    """
+    if keys.is_own or not has_request_context() or request.method in _READING:
+        return False
+    return keys.is_of_request or is_current_view(wrapper)
+
+
+class CachedCall(Call):
+    """See :class:`~kt_cache.flask.calls.Call`.
+
+    The caller for whom a view runs gets what it returned, and not what was stored of it: a response
+    may have functions to be called when it is closed.
+    """
+
+    __slots__ = ("answer", "error", "ignore_session", "keys", "wrapper")
+
+    wrapper: Any
+    """What the decorator has made."""
+
+    keys: RequestKeys
+
+    answer: Any
+    error: HTTPException | None
+
+    ignore_session: bool
+    """Whether answers are kept of views that ask the session for something."""
+
+    def result(self) -> Any:
+        """Return what is stored, or else run the function."""
+        self.answer, self.error = MISSING, None
+        if self._is_head():
+            stored = self.backend.cache.get(self.key, MISSING)
+            if stored is MISSING:
+                return self.function(*self.args, **self.kwargs)
+            return answer_of(stored)
+        try:
+            stored = super().result()
+        except _FailedAnswer as failed:
+            return failed.answer
+        return self._outcome(stored)
+
+    async def aresult(self) -> Any:
+        """Do so on an event loop, with a coroutine function."""
+        self.answer, self.error = MISSING, None
+        if self._is_head():
+            stored = await self.backend.blocking_cache.aget(self.key, MISSING)
+            if stored is MISSING:
+                return await self.function(*self.args, **self.kwargs)
+            return answer_of(stored)
+        try:
+            stored = await super().aresult()
+        except _FailedAnswer as failed:
+            return failed.answer
+        return self._outcome(stored)
+
+    def _is_head(self) -> bool:
+        """Tell whether the answer needs no body, so that it is none to be stored."""
+        return has_request_context() and request.method == "HEAD" and self._is_view()
+
+    def _is_view(self) -> bool:
+        """Tell whether the result is an answer to the current request."""
+        return self.keys.is_of_request or is_current_view(self.wrapper)
+
+    def _outcome(self, stored: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        return answer_of(stored) if self.answer is MISSING else self.answer
+
+    def _make(self) -> Any:
+        with watch_session() as watch:
+            try:
+                answer = self.function(*self.args, **self.kwargs)
+            except HTTPException as error:
+                return self._unkept_error(error)
+        return self._judged_answer(answer, watch)
+
+    async def _amake(self) -> Any:
+        with watch_session() as watch:
+            try:
+                answer = await self.function(*self.args, **self.kwargs)
+            except HTTPException as error:
+                return self._unkept_error(error)
+        return self._judged_answer(answer, watch)
+
+    def _unkept_error(self, error: HTTPException) -> Unkept:
+        """Return that there is nothing to store, for the error is an answer."""
+        if (error.code or 500) >= 500:
+            raise error
+        self.error = error
+        return Unkept(None)
+
+    def _judged_answer(self, answer: Any, watch: SessionWatch) -> Any:
+        """Return an answer as it is to be stored, or that it is not."""
+        if not self._is_view():
+            return self._judged(stored_form(answer))
+        if is_servers_failure(answer):
+            raise _FailedAnswer(answer)
+        self.answer = answer
+        if not is_for_all(answer, ask_vary=not self.keys.is_own):
+            return Unkept(None)
+        if watch.was_used and not self.ignore_session and not self.keys.is_own:
+            _warn_of_session(self.function)
+            return Unkept(None)
+        keeps = self.options.response_filter
+        return stored_form(answer) if keeps is None or keeps(answer) else Unkept(None)
+
+
+def _warn_of_session(function: Any) -> None:
+    warn(
+        f"session {id(function)}",
+        "the answer of %s is not cached: it asked the session for something, so it may be for one "
+        "visitor alone; see ignore_session of cache.cached",
+        name_of(function),
+    )

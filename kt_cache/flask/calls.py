@@ -1,0 +1,113 @@
+"""One call of a decorated function: its result from the cache, or made and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kt_cache.cache.making import Unkept
+from kt_cache.errors import ConfigError
+from kt_cache.flask.conditions import Condition, check_plain
+
+if TYPE_CHECKING:
+    from kt_cache.cache import Cache
+    from kt_cache.flask.backend import KyotoTycoonCache
+
+__all__ = ["Call", "Options", "Tags"]
+
+Tags: TypeAlias = "Iterable[str] | Callable[..., Iterable[str]] | None"
+"""Tags of a result, or a function that takes the call's arguments and returns them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What both decorators take.
+
+    :param unless: whether a call passes the cache by.
+    :param forced_update: whether a call makes its result anew.
+    :param response_filter: takes a result; whether it is stored.
+    :param lock: as of :meth:`kt_cache.cache.Cache.get_or_set`, like the next two.
+    """
+
+    unless: Condition
+    forced_update: Condition
+    response_filter: Callable[[Any], Any] | None
+    lock: float | bool | None
+    stale: float | None
+    beta: float | None
+    tags: Tags
+
+    def __post_init__(self) -> None:
+        check_plain("response_filter", self.response_filter)
+        if isinstance(self.tags, str):
+            raise ConfigError(f"tags must be a list of names, such as [{self.tags!r}]")
+        if self.tags is not None and not callable(self.tags):
+            object.__setattr__(self, "tags", tuple(self.tags))  # an iterator is good for one call
+
+    def tags_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
+        """Return the tags of a call's result."""
+        if self.tags is None:
+            return ()
+        return tuple(self.tags(*args, **kwargs) if callable(self.tags) else self.tags)
+
+
+class Call:
+    """One call.
+
+    :param function: the one that was decorated.
+    :param backend: of the current app.
+    :param key: of the result.
+    :param seconds: how long the result is kept; ``None`` for ever.
+    :param tags: of the result.
+    """
+
+    __slots__ = ("args", "backend", "function", "key", "kwargs", "options", "seconds", "tags")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        options: Options,
+        backend: KyotoTycoonCache,
+        key: str,
+        seconds: float | None,
+        tags: tuple[str, ...],
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.options = options
+        self.backend = backend
+        self.key = key
+        self.seconds = seconds
+        self.tags = tags
+
+    def result(self) -> Any:
+        """Return what is stored, or else make and store it."""
+        return self._asking(self.backend.cache, "", self._make)
+
+    async def aresult(self) -> Any:
+        """Do so on an event loop, with a coroutine function."""
+        return await self._asking(self.backend.blocking_cache, "a", self._amake)
+
+    def _asking(self, cache: Cache, way: str, make: Callable[[], Any]) -> Any:
+        options = self.options
+        how: dict[str, Any] = {"stale": options.stale, "beta": options.beta, "tags": self.tags}
+        if options.forced_update.holds(*self.args, **self.kwargs):
+            return getattr(cache, f"{way}renew")(self.key, make, self.seconds, **how)
+        ask = cache.aget_or_set if way else cache.get_or_set
+        return ask(self.key, make, self.seconds, lock=options.lock, **how)
+
+    def _make(self) -> Any:
+        return self._judged(self.function(*self.args, **self.kwargs))
+
+    async def _amake(self) -> Any:
+        return self._judged(await self.function(*self.args, **self.kwargs))
+
+    def _judged(self, result: Any) -> Any:
+        """Return a result as it is to be stored, or that it is not."""
+        keeps = self.options.response_filter
+        return result if keeps is None or keeps(result) else Unkept(result)

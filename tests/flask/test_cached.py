@@ -1,0 +1,528 @@
+"""``@cache.cached``: which answers are kept, under which keys, and for whom."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import pytest
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    request,
+    session,
+    stream_with_context,
+)
+from flask.views import MethodView
+
+from kt_cache.errors import ConfigError, TransportError
+from kt_cache.flask import KTCache
+from tests.flask.conftest import make_app
+from tests.support.failing import dead_port, own
+from tests.support.threads import run_threads
+
+__all__ = ["dead_port"]
+
+SERIALIZERS = ["pickle", "json", "msgpack"]
+
+
+class Site:
+    """An app with a cache, whose pages say how often they ran."""
+
+    def __init__(self, url: str, **config) -> None:
+        self.app = make_app(SECRET_KEY="s", KT_CACHE_URL=url, **config)
+        self.cache = KTCache(self.app)
+        self.runs = itertools.count(1)
+
+    def page(self, rule="/", result=None, methods=None, **options):
+        """Add a page that returns what ``result`` makes of the number of its run."""
+
+        @self.app.route(rule, methods=methods, endpoint=rule)
+        @self.cache.cached(**options)
+        def view(**_):
+            number = next(self.runs)
+            return str(number) if result is None else result(number)
+
+        return view
+
+    def get(self, path="/", **options):
+        """Visit a page as somebody who was never there."""
+        return self.app.test_client().get(path, **options)
+
+    def texts(self, *paths):
+        return [self.get(path).text.strip() for path in paths]
+
+
+@pytest.fixture
+def site(any_url):
+    """A site on each kind of server in turn."""
+    return Site(any_url)
+
+
+@pytest.fixture
+def small(url):
+    """A site on the included server."""
+    return Site(url)
+
+
+class TestAnswers:
+    def test_runs_once(self, site):
+        """A page runs once for all its visitors; other pages have their own answers."""
+        site.page("/<name>")
+        assert site.texts("/a", "/a", "/b", "/a") == ["1", "1", "2", "1"]
+
+    @pytest.mark.parametrize("serializer", SERIALIZERS)
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_all_that_views_return(self, url, serializer, is_async):
+        """Status, headers and body are the same from the cache, whatever stores them."""
+        site = Site(url, KT_CACHE_OPTIONS={"serializer": serializer})
+        answers = {
+            "text": lambda n: f"text <ü> {n}",
+            "dict": lambda n: {"n": n},
+            "list": lambda n: [n, "n"],
+            "status": lambda n: (f"{n}", 201),
+            "headers": lambda n: (f"{n}", {"X-N": str(n)}),
+            "pairs": lambda n: ({"n": n}, 202, [("X-N", str(n)), ("X-N", "again")]),
+            "line": lambda n: (f"{n}", "203 NEARLY"),
+            "page": lambda n: Response(f"n {n}", 404, {"X-N": str(n)}, mimetype="text/plain"),
+            "image": lambda n: Response(bytes(range(256)) + bytes([n]), mimetype="image/png"),
+            "nothing": lambda _: Response(status=204),
+            "both": lambda n: (Response(f"{n}", headers={"X-A": "a"}), 201, {"X-N": str(n)}),
+            "json": lambda n: jsonify(n=n),
+            "elsewhere": lambda n: redirect(f"/{n}", 301),
+        }
+        for name, result in answers.items():
+
+            def view(result=result):
+                return result(next(site.runs))
+
+            async def on_a_loop(result=result):
+                return result(next(site.runs))
+
+            decorated = site.cache.cached()(on_a_loop if is_async else view)
+            site.app.add_url_rule(f"/{name}", name, decorated)
+        for name in answers:
+            first, second = site.get(f"/{name}"), site.get(f"/{name}")
+            assert (second.status, second.data) == (first.status, first.data)
+            assert sorted(second.headers) == sorted(first.headers)
+        assert next(site.runs) == len(answers) + 1
+
+    def test_the_first_visitor_gets_the_very_response(self, small):
+        """What a response does when it is closed is done."""
+        closed = []
+
+        def answer(number):
+            response = make_response(str(number))
+            response.call_on_close(lambda: closed.append(number))
+            return response
+
+        small.page(result=answer)
+        for _ in range(2):
+            small.get().close()
+        assert closed == [1]
+
+    def test_none_is_a_value(self, small):
+        """A function that returns None is not called again."""
+        nothing = small.cache.cached(key_prefix="nothing")(lambda: next(small.runs) and None)
+        with small.app.app_context():
+            assert [nothing(), nothing()] == [None, None]
+        assert next(small.runs) == 2
+
+    @pytest.mark.parametrize("serializer", SERIALIZERS)
+    def test_functions(self, url, serializer):
+        """Outside of a request a function is kept under its key, as a value like any other."""
+        site = Site(url, KT_CACHE_OPTIONS={"serializer": serializer})
+
+        @site.cache.cached(key_prefix="numbers")
+        def numbers():
+            return [next(site.runs), {"a": None}]
+
+        with site.app.app_context():
+            assert numbers() == numbers() == [1, {"a": None}] == site.cache.get("numbers")
+            site.cache.delete("numbers")
+            assert numbers() == [2, {"a": None}]
+
+
+class TestNeverKept:
+    @pytest.mark.parametrize(
+        "result",
+        [
+            lambda n: (str(n), 500),
+            lambda n: (str(n), "503 LATER"),
+            lambda n: (str(n), 401),
+            lambda n: (str(n), 403, {}),
+            lambda n: (str(n), 429),
+            lambda n: (str(n), 206),
+            lambda n: Response(str(n), 304),
+            lambda n: (str(n), {"Set-Cookie": "a=b"}),
+            lambda n: (str(n), {"Cache-Control": "private, max-age=60"}),
+            lambda n: Response(str(n), headers={"Cache-Control": "No-Store"}),
+            lambda n: (str(n), [("Vary", "Accept-Language")]),
+            lambda n: Response(iter([str(n)])),
+            lambda n: iter([str(n)]),
+            lambda n: (iter([str(n)]), 200),
+            lambda n: Response(str(n), direct_passthrough=True),
+            lambda n: stream_with_context(iter([str(n)])),
+            lambda n: abort(404, str(n)),
+            lambda n: abort(redirect(f"/{n}")),
+        ],
+    )
+    def test_answers(self, small, result):
+        """Answers for one visitor, of one moment or that cannot be kept are made each time."""
+        small.page(result=result)
+        for _ in range(3):
+            small.get()
+        assert next(small.runs) == 4
+
+    def test_cookies(self, small):
+        """Nobody gets another visitor's cookie."""
+
+        def answer(number):
+            response = make_response(str(number))
+            response.set_cookie("id", str(number))
+            return response
+
+        small.page(result=answer)
+        answers = [small.get() for _ in range(2)]
+        assert [answer.headers["Set-Cookie"][:4] for answer in answers] == ["id=1", "id=2"]
+
+    @pytest.mark.parametrize(
+        "use", [lambda: session.get("a"), lambda: session.update(a=1), lambda: "a" in session]
+    )
+    def test_sessions(self, small, caplog, use):
+        """What asks the session is not kept, and the log says so; the site can say otherwise."""
+        small.page("/own", lambda number: str((use() and 0) or number))
+        small.page("/all", lambda number: str((use() and 0) or number), ignore_session=True)
+        small.page("/key", lambda n: str((use() and 0) or n), key_prefix=lambda: "a key of our own")
+        assert small.texts("/own", "/own") == ["1", "2"]
+        assert [record.getMessage().count("ignore_session") for record in caplog.records] == [1]
+        assert small.texts("/all", "/all", "/key", "/key") == ["3", "3", "4", "4"]
+        assert "Cookie" in small.get("/own").headers["Vary"]
+
+    def test_sessions_that_others_asked(self, small):
+        """What is done around the view does not count."""
+        small.app.before_request(lambda: session.update(seen=True))
+        small.page()
+        assert small.texts("/", "/") == ["1", "1"]
+        assert small.get().headers["Vary"] == "Cookie"
+
+    def test_an_error_is_for_its_visitor(self, small):
+        """What a view raises goes to the app's handlers, each time."""
+        small.app.register_error_handler(404, lambda error: (f"no {error.description}", 404))
+        small.app.register_error_handler(KeyError, lambda error: (f"lost {error}", 500))
+        small.page("/gone", lambda number: abort(404, number))
+        small.page("/lost", lambda number: {}[number])
+        assert small.texts("/gone", "/gone", "/lost", "/lost") == [
+            "no 1",
+            "no 2",
+            "lost 3",
+            "lost 4",
+        ]
+
+    def test_response_filter(self, small):
+        """The site's own filter has its say about what may be kept."""
+        small.page(response_filter=lambda answer: answer != "1")
+        assert small.texts("/", "/", "/") == ["1", "2", "2"]
+
+
+class TestKeys:
+    def test_query_strings(self, small):
+        """Only with ``query_string`` the query counts, and then all but the order of names."""
+        small.page("/no")
+        small.page("/yes", query_string=True)
+        assert small.texts("/no?a=1", "/no?a=2") == ["1", "1"]
+        paths = ["/yes", "/yes?a=1&b=2", "/yes?b=2&a=1", "/yes?a=1", "/yes?a=%31", "/yes?a=1&a=2"]
+        assert small.texts(*paths) == ["2", "3", "3", "4", "4", "5"]
+        assert small.texts("/yes?a=2&a=1", "/yes?a=1&a=2", "/yes?") == ["6", "5", "2"]
+
+    def test_parts_of_the_url(self, small):
+        """Answers of one host, scheme or place where the app is mounted are not for another."""
+        small.page()
+        bases = ["http://a.org", "http://b.org", "https://a.org", "http://a.org/app"]
+        for _ in range(2):
+            texts = [small.get(base_url=base).text for base in bases]
+            assert texts == ["1", "2", "3", "4"]
+
+    def test_strange_paths(self, small):
+        """No path takes the place of another one."""
+        small.page("/<path:path>", query_string=True)
+        long = "/" + 150 * "ü"
+        paths = ["/a", "/a%3F", "/%252F", "/a/", "/a%20b", "/a%23b", long, long + "x"]
+        assert small.texts(*paths) == [str(number) for number in range(1, 9)]
+        assert small.texts(*paths) == [str(number) for number in range(1, 9)]
+        with small.app.app_context():
+            assert max(map(len, small.cache.client.match_prefix("flask:"))) < 400
+
+    def test_prefixes(self, small):
+        """A key is text, with or without the URL in it, or what a function returns."""
+        small.page("/one/<name>", key_prefix="one")
+        small.page("/each/<name>", key_prefix="100% each %s")
+        small.page("/call/<name>", key_prefix=lambda: f"call {request.args['k']}")
+        small.page("/make/<name>", make_cache_key=lambda name: f"make {name.lower()}")
+        assert small.texts("/one/a", "/one/b", "/each/a", "/each/b") == ["1", "1", "2", "3"]
+        assert small.texts("/call/a?k=1", "/call/b?k=1", "/make/a", "/make/A") == list("4455")
+        with small.app.app_context():
+            assert small.cache.get("make a") == "5"
+            assert small.cache.client.match_regex("100% each .*view.*/http://localhost/each/b$")
+
+    def test_key_of_another_type(self, small):
+        """A key that is not text is refused."""
+        small.page(key_prefix=lambda: None)
+        small.app.testing = True
+        with pytest.raises(ConfigError, match="must be text, not NoneType"):
+            small.get()
+
+    def test_methods(self, small):
+        """GET alone stores, HEAD gets what GET has stored, and all others pass by."""
+        methods = ["GET", "POST", "DELETE"]
+        view = small.page(methods=methods)
+        small.page("/fixed", methods=methods, key_prefix="fixed")
+        visitor = small.app.test_client()
+        assert [visitor.head("/").status_code, next(small.runs)] == [200, 2]
+        assert [visitor.get("/").text, visitor.post("/").text, visitor.get("/").text] == list("343")
+        assert [visitor.head("/").status_code, visitor.delete("/").text] == [200, "5"]
+        assert [visitor.post("/fixed").text, visitor.get("/fixed").text] == ["6", "7"]
+        assert [visitor.post("/fixed").text, visitor.get("/fixed").text] == ["8", "7"]
+        with small.app.test_request_context("/", method="POST"):
+            assert view() == "9"
+
+    def test_functions_during_a_post(self, small):
+        """A function with a key of its own is kept whatever the request's method is."""
+        numbers = small.cache.cached(key_prefix="numbers")(lambda: next(small.runs))
+        small.app.add_url_rule("/", view_func=lambda: str(numbers()), methods=["POST"])
+        assert [small.app.test_client().post("/").text for _ in range(2)] == ["1", "1"]
+
+    def test_own_keys_for_posts(self, small):
+        """A site that makes the key may keep the answers to any method."""
+        small.page(methods=["POST"], make_cache_key=lambda: request.get_json()["q"])
+        visitor = small.app.test_client()
+        asked = [visitor.post("/", json={"q": q}).text for q in "aab"]
+        assert asked == ["1", "1", "2"]
+
+
+class TestOptions:
+    def test_unless(self, small):
+        """Calls pass by where the site says so, with or without looking at the arguments."""
+        small.page("/plain/<name>", unless=lambda: "fresh" in request.args)
+        small.page("/named/<name>", unless=lambda function, name: name == "b")
+        paths = ["/plain/a", "/plain/a?fresh", "/plain/a", "/named/a", "/named/b", "/named/b"]
+        assert small.texts(*paths) == ["1", "2", "1", "3", "4", "5"]
+
+    def test_forced_update(self, small):
+        """Where the site says so the function runs, and everybody gets its answer from then on."""
+        small.page(forced_update=lambda: "new" in request.args, tags=["t"])
+        assert small.texts("/", "/", "/?new", "/", "/?new", "/") == list("112233")
+
+    def test_timeouts(self, small):
+        """A timeout is the decorator's, or what the function's attribute says now."""
+        view = small.page(timeout=60)
+        assert view.cache_timeout == 60
+        view.cache_timeout = -1
+        assert small.texts("/", "/") == ["1", "2"]
+        view.cache_timeout = 0
+        assert small.texts("/", "/") == ["3", "3"]
+        assert view.uncached() == "4"
+        with small.app.test_request_context("/"):
+            assert small.cache.backend.cache.ttl(view.make_cache_key()) is None
+
+    def test_tags(self, small):
+        """Answers are deleted by their tags, which may depend on the arguments."""
+        small.page("/a/<name>", tags=["all"])
+        small.page("/b/<name>", tags=lambda name: ["all", f"b:{name}"])
+        assert small.texts("/a/x", "/b/x", "/b/y") == ["1", "2", "3"]
+        with small.app.app_context():
+            small.cache.backend.cache.delete_tag("b:x")
+        assert small.texts("/a/x", "/b/x", "/b/y") == ["1", "4", "3"]
+        with small.app.app_context():
+            small.cache.backend.cache.delete_tag("all")
+        assert small.texts("/a/x", "/b/x", "/b/y") == ["5", "6", "7"]
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ({"lock": -1}, "lock must be a number"),
+            ({"stale": "long"}, "stale must be a number"),
+            ({"unless": True}, "unless must be a function"),
+            ({"tags": "all"}, r"such as \['all'\]"),
+            ({"response_filter": 5}, "response_filter must be a function"),
+            ({"key_prefix": 5}, "key_prefix must be a function"),
+        ],
+    )
+    def test_wrong_options(self, options, says):
+        """What is not understood is refused when the module is imported."""
+        with pytest.raises(ConfigError, match=says):
+            KTCache().cached(**options)(lambda: "")
+
+    def test_wrong_functions(self):
+        """What cannot be kept is refused at once, with what to do instead."""
+        cache = KTCache()
+
+        def generator():
+            yield ""
+
+        async def async_generator():
+            yield ""
+
+        async def coroutine():
+            return True
+
+        for function in (generator, async_generator):
+            with pytest.raises(ConfigError, match="return a list, or join the parts"):
+                cache.cached()(function)
+        with pytest.raises(ConfigError, match=r"write @cache.cached\(\) with brackets"):
+            cache.cached(lambda: "")
+        with pytest.raises(ConfigError, match="coroutine"):
+            cache.cached(unless=coroutine)
+        with pytest.raises(ConfigError, match="is for functions"):
+            cache.cached()(Site)
+
+
+class TestApps:
+    def test_made_later(self, url):
+        """Views are decorated before there is an app, and serve several of them."""
+        cache, runs = KTCache(), itertools.count(1)
+        shop = Blueprint("shop", __name__)
+
+        @shop.get("/")
+        @cache.cached()
+        def home():
+            return f"{g.get('nothing')} {next(runs)}"
+
+        apps = []
+        for prefix in ("one", "two"):
+            app = make_app(KT_CACHE_URL=url, KT_CACHE_KEY_PREFIX=prefix)
+            cache.init_app(app)
+            app.register_blueprint(shop)
+            apps.append(app.test_client())
+        assert [app.get("/").text for app in apps * 2] == ["None 1", "None 2"] * 2
+
+    def test_classes(self, small):
+        """Views that are classes are decorated as a whole, or method by method."""
+        cache, runs = small.cache, small.runs
+
+        class Whole(MethodView):
+            decorators = (cache.cached(),)
+
+            def get(self):
+                return str(next(runs)), 201
+
+            def post(self):
+                return str(next(runs))
+
+        class Parts(MethodView):
+            @cache.cached()
+            def get(self):
+                return str(next(runs)), 201
+
+        small.app.add_url_rule("/whole", view_func=Whole.as_view("whole"))
+        small.app.add_url_rule("/parts", view_func=Parts.as_view("parts"))
+        assert small.texts("/whole", "/whole", "/parts", "/parts") == ["1", "1", "2", "2"]
+        assert small.app.test_client().post("/whole").text == "3"
+
+    def test_views_that_call_each_other(self, small):
+        """Neither gets the other's answer, though the URL is the same, nor waits for itself."""
+
+        @small.cache.cached()
+        def inner(depth=1):
+            return f"inner {next(small.runs)} {inner(depth - 1) if depth else ''}"
+
+        small.page("/outer", lambda number: f"outer {number} {inner()}")
+        assert small.texts("/outer", "/outer") == ["outer 1 inner 2 inner 3"] * 2
+
+
+class TestTurns:
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_many_at_once(self, any_url, is_async):
+        """Fifty visitors of a missing page make it run once."""
+        site = Site(any_url)
+
+        def make(number):
+            time.sleep(0.2)
+            return str(number)
+
+        if is_async:
+
+            @site.app.get("/")
+            @site.cache.cached()
+            async def view():
+                return make(next(site.runs))
+
+        else:
+            site.page(result=make)
+        assert run_threads(50, lambda _: site.get().text) == ["1"] * 50
+
+    def test_pages_that_are_not_kept(self, small):
+        """Visitors of a page that is not kept do not stand in a queue."""
+        together = threading.Barrier(8)
+
+        def answer(number):
+            if number > 1:
+                together.wait(30)
+            return str(number), {"Set-Cookie": "a=b"}
+
+        small.page(result=answer)
+        assert small.get().text == "1"  # now it is known
+        texts = run_threads(8, lambda _: small.get().text)
+        assert sorted(texts) == list("23456789")
+
+    def test_stale(self, small):
+        """An answer beyond its timeout is served while the server fails, and what failed is not."""
+        fails = []
+        small.page(result=lambda n: (f"{n}", 503) if fails else f"{n}", timeout=0.3, stale=60)
+        assert small.texts("/") == ["1"]
+        fails.append(True)
+        time.sleep(0.5)
+        assert [small.get().status_code for _ in range(3)] == [200] * 3
+        assert small.texts("/") == ["1"]
+
+
+class TestServerDown:
+    def test_errors_are_ignored(self, dead_port):
+        """With ``ignore_errors`` pages run as if there was no cache."""
+        site = Site(f"kt://127.0.0.1:{dead_port}", KT_CACHE_OPTIONS=own(ignore_errors=True))
+        site.page(tags=["t"])
+        assert site.texts("/", "/", "/", "/", "/") == list("12345")
+
+    def test_errors_are_raised(self, dead_port):
+        """Without it they fail, and the app's handlers are asked."""
+        site = Site(f"kt://127.0.0.1:{dead_port}", KT_CACHE_OPTIONS=own())
+        site.page()
+        site.app.register_error_handler(TransportError, lambda _: ("later", 503))
+        assert site.get().status_code == 503
+        assert next(site.runs) == 1
+
+
+class TestRoundTrips:
+    def trips(self, recording, site, path="/"):
+        recording.forget()
+        site.get(path)
+        return recording.trips
+
+    def test_a_hit_is_one(self, recording):
+        """A page from the cache takes one request, with tags as well."""
+        site = Site(f"kt://{recording.host}:{recording.port}")
+        site.page("/plain")
+        site.page("/tagged", tags=["a", "b"])
+        site.page("/stale", stale=60, beta=1.0)
+        for path in ("/plain", "/tagged", "/stale"):
+            site.get(path)
+            assert self.trips(recording, site, path) == 1
+
+    def test_passing_by_is_none(self, recording):
+        """What passes the cache by asks nothing."""
+        site = Site(f"kt://{recording.host}:{recording.port}")
+        site.page(unless=lambda: True)
+        assert self.trips(recording, site) == 0
+
+
+def test_no_request(small):
+    """A key that is made of a request needs one."""
+    view = small.page()
+    with small.app.app_context(), pytest.raises(RuntimeError, match="request context"):
+        view()
