@@ -76,11 +76,11 @@ CASES: dict[str, tuple[str, tuple[Any, ...], tuple[str, int, int, int]]] = {
 ONE_OF_EACH = {method: arguments for method, arguments, _ in CASES.values()}
 
 
-def call(store: Any, method: str, arguments: tuple[Any, ...], way: str) -> Any:
+def call(store: Any, method: str, arguments: tuple[Any, ...], way: str, **options: Any) -> Any:
     """Call a method, or its twin on an event loop."""
     if way == "blocking":
-        return getattr(store, method)(*arguments)
-    return asyncio.run(getattr(store, "a" + method)(*arguments))
+        return getattr(store, method)(*arguments, **options)
+    return asyncio.run(getattr(store, "a" + method)(*arguments, **options))
 
 
 class Events(list[CallEvent]):
@@ -180,6 +180,13 @@ class TestEvents:
         assert Counter(event.kind for event in events)["tag"] >= 2
         assert [event.outcome for event in events if event.operation == "get"] == ["hit"]
         events.clear()
+        for expected in ("hit", "miss"):
+            call(cache, "get_or_set", ("tagged", "v", 60), way, tags=["tag", "other"])
+            event = events[0]
+            assert (event.kind, event.outcome) == ("value", expected)
+            assert (event.keys, event.hits) == (1, int(expected == "hit"))
+            cache.delete("tagged")
+            events.clear()
         lock = cache.lock("name", timeout=5)
         assert lock.acquire()
         lock.release()
