@@ -139,10 +139,11 @@ class TestTutorial:
                 at = stack.enter_context(running(flask, tmp_path, r"http://127\.0\.0\.1:"))
                 ada, bob = (Browser(f"http://127.0.0.1:{at}/") for _ in range(2))
                 assert ada.get("report").body == bob.get("report").body
-                assert [each.get("visits").body for each in (ada, bob)] == ["visit 1", "visit 2"]
-                mine = [each.get("mine").body for each in (ada, ada, bob)]
-                assert mine == [f"{number} of them by you" for number in (1, 2, 1)]
-            assert ada.get("mine").status == 503
+                sold = [each.get("buy/tea").body for each in (ada, bob)]
+                assert sold == ["300 for number 1", "300 for number 2"]
+                visits = [each.get("visits").body for each in (ada, ada, bob)]
+                assert visits == ["visit 1", "visit 2", "visit 1"]
+            assert ada.get("visits").status == 503
             with self.serve(tmp_path, port):
+                assert ada.get("buy/tea").body == "300 for number 3"
                 assert ada.get("visits").body == "visit 3"
-                assert ada.get("mine").body == "3 of them by you"
