@@ -10,8 +10,11 @@ import os
 
 from flask import Flask
 
-from testproject.flask_site.pages import cache, pages
-from testproject.flask_site.visitors import sessions, visitors
+from testproject.flask_site.extensions import cache, sessions
+from testproject.flask_site.pages import pages
+from testproject.flask_site.shop import shop
+from testproject.flask_site.tally import Tally
+from testproject.flask_site.visitors import visitors
 
 
 def create_app() -> Flask:
@@ -27,6 +30,7 @@ def create_app() -> Flask:
     )
     cache.init_app(app)
     sessions.init_app(app)
-    app.register_blueprint(pages)
-    app.register_blueprint(visitors)
+    app.extensions["tally"] = Tally(app)
+    for blueprint in (pages, shop, visitors):
+        app.register_blueprint(blueprint)
     return app

@@ -1,20 +1,18 @@
-"""Three pages, each showing one way to use the cache or the session."""
+"""Pages that are cached as a whole, in part, or in an ``async def`` view."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
 from werkzeug.exceptions import HTTPException
 
-from kt_cache.flask import KTCache
 from testproject import slow
+from testproject.flask_site.extensions import cache
 
 SHARED = Path(__file__).resolve().parents[1] / "shared"
 COUNTER_TIMEOUT = 24 * 60 * 60
 
-cache = KTCache()
 pages = Blueprint("pages", __name__, template_folder=str(SHARED))
 
 
@@ -26,13 +24,23 @@ def home() -> str:
 
 
 @pages.get("/report/")
+@cache.cached(slow.RESULT_TIMEOUT)
 def report() -> str:
-    """A page whose slow part is cached."""
-    made = cache.get("report")
-    if made is None:
-        made = {"rows": slow.sales_by_region(), "at": datetime.now(timezone.utc)}
-        cache.set("report", made, slow.RESULT_TIMEOUT)
-    return render_template("report.html", rows=made["rows"], made_at=made["at"])
+    """A slow page, cached as a whole. It asks nothing of the session: one copy serves everybody."""
+    return render_template("report.html", rows=slow.sales_by_region(), made_at=slow.now())
+
+
+@pages.get("/weather/")
+async def weather() -> str:
+    """An ``async def`` view, whose value is made by a coroutine function."""
+    places, made_at = await cache.aget_or_set("weather", slow.weather, slow.RESULT_TIMEOUT)
+    return render_template("weather.html", places=places, made_at=made_at)
+
+
+@pages.get("/statistics/")
+def statistics() -> str:
+    """How often this process found in the cache what it asked for, by the cache's signals."""
+    return render_template("statistics.html", tally=current_app.extensions["tally"])
 
 
 @pages.app_errorhandler(500)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug import Response
 
-from kt_cache.flask import KTSession
+from testproject.flask_site.extensions import sessions
 
-sessions = KTSession()
 visitors = Blueprint("visitors", __name__)
 
 

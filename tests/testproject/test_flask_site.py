@@ -1,4 +1,4 @@
-"""The example site in Flask: its page on which visitors see and end their sessions."""
+"""The example site in Flask: its cached pages, and the one where visitors end their sessions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 
 import pytest
 
+from testproject import slow
 from testproject.flask_site import create_app
+from testproject.flask_site.shop import ARTICLES
+from tests.support.peers import nobody_listens
 
 PAGE = "/session/all/"
 
@@ -17,6 +20,19 @@ def site(monkeypatch, included_server):
     included_server.client.clear()
     monkeypatch.setenv("KT_CACHE_URL", f"kt://{included_server.host}:{included_server.port}")
     return create_app()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_slow(monkeypatch):
+    """What the site waits for takes no time."""
+    for name in ("REPORT", "HEADLINES", "PRICE", "RATES", "WEATHER"):
+        monkeypatch.setattr(slow, f"{name}_SECONDS", 0)
+
+
+def shown(browser, path, element="made"):
+    """Return what an element of a page shows."""
+    text = browser.get(path).text
+    return re.search(rf'id="{element}">(.*?)</', text, re.DOTALL)[1]
 
 
 def browser_of(site, name="ada", agent="Lynx"):
@@ -33,6 +49,63 @@ def rows(browser):
 
 def is_logged_in(browser):
     return browser.get(PAGE).status_code == 200
+
+
+class TestCachedPages:
+    @pytest.mark.parametrize(
+        ("path", "element"),
+        [
+            ("/report/", "made"),
+            ("/weather/", "made"),
+            ("/rates/", "made"),
+            ("/prices/", "tea"),
+        ],
+    )
+    def test_made_once(self, site, path, element):
+        """What was made for one visitor is shown to all, whoever they are."""
+        first = shown(site.test_client(), path, element)
+        assert first == shown(browser_of(site), path, element)
+
+    def test_prices_are_forgotten(self, site):
+        """Each price has a button, and all of them have one."""
+        browser = site.test_client()
+
+        def prices():
+            return [shown(browser, "/prices/", article) for article in ARTICLES]
+
+        first = prices()
+        browser.post("/prices/", data={"article": "coffee"})
+        second = prices()
+        assert [old == new for old, new in zip(first, second, strict=True)] == [True, False, True]
+        browser.post("/prices/")
+        assert not {*second} & {*prices()}
+
+    def test_money_is_forgotten(self, site):
+        """One button forgets what has the tag, and nothing else."""
+        browser = site.test_client()
+        places = [("/rates/", "made"), ("/prices/", "tea"), ("/weather/", "made")]
+        before = [shown(browser, *place) for place in places]
+        browser.post("/rates/")
+        after = [shown(browser, *place) for place in places]
+        assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, True]
+
+    def test_statistics(self, site):
+        """Signals count hits and misses, of this app alone."""
+        browser, other = site.test_client(), create_app().test_client()
+        for _ in range(3):
+            browser.get("/weather/")
+        assert [shown(browser, "/statistics/", name) for name in ("hits", "misses")] == ["2", "1"]
+        assert [shown(other, "/statistics/", name) for name in ("hits", "misses")] == ["0", "0"]
+
+    def test_the_server_is_away(self, monkeypatch):
+        """Pages that need it say so, in the site's own words."""
+        with nobody_listens() as port:
+            monkeypatch.setenv("KT_CACHE_URL", f"kt://127.0.0.1:{port}")
+            browser = create_app().test_client()
+            answer = browser.get("/weather/")
+            assert answer.status_code == 500
+            assert 'id="error"' in answer.text
+            assert shown(browser, "/statistics/", "errors") != "0"
 
 
 class TestSessions:
