@@ -31,13 +31,14 @@ _CONFLICT = "Another request changed the same things at the same time. Please tr
 
 
 class SessionMiddleware(DjangosMiddleware):
-    """Django's, with four differences.
+    """Django's, with five differences.
 
     A store that fails is answered with 503, in views and other middleware too, instead of an error
     page; or, with ``KT_SESSIONS = {"on_failure": "read-only"}``, by leaving the visitor's cookie as
     it is. A session that was not saved because of a conflict is a 409. Under ASGI sessions are
     saved on the event loop, without a thread. And with ``SESSION_SAVE_EVERY_REQUEST`` a cookie of
-    an unknown session does not become a stored one.
+    an unknown session does not become a stored one. The cookie lives as long as the session as it
+    was stored, to which another request may have given another lifetime meanwhile.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

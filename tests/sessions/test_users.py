@@ -682,6 +682,8 @@ class TestRecord:
                 st.floats(allow_nan=False),
                 st.none() | st.text(max_size=20),
                 st.none() | st.text(max_size=20),
+                st.booleans(),
+                st.none() | st.text(max_size=20),
             ),
             max_size=5,
         )

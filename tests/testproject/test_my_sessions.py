@@ -15,8 +15,8 @@ SITE = Path(__file__).resolve().parents[2] / "testproject"
 PAGE = "/session/all/"
 
 
-@pytest.fixture(autouse=True)
-def site(settings, included_server):
+@pytest.fixture(autouse=True, params=["sessions", "sessions_cached_db"])
+def site(request, settings, included_server):
     """The example site's settings, with the cache on an empty server."""
     included_server.client.clear()
     settings.CACHES = {
@@ -25,14 +25,14 @@ def site(settings, included_server):
             "LOCATION": f"{included_server.host}:{included_server.port}",
         }
     }
-    settings.SESSION_ENGINE = "kt_cache.django.sessions"
+    settings.SESSION_ENGINE = f"kt_cache.django.{request.param}"
     settings.KT_SESSIONS = {"note_visitors": ["agent"]}
     settings.ROOT_URLCONF = "testproject.django_site.urls"
     settings.LOGIN_URL = "login"
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "testproject.django_site"]
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MIDDLEWARE = [
-        "django.contrib.sessions.middleware.SessionMiddleware",
+        "kt_cache.django.session_middleware.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ]
