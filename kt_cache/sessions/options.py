@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from kt_cache.cache.options import check_options, nearest
-from kt_cache.errors import ConfigError
+from kt_cache.errors import ConfigError, KTError, NoSuchDatabase
 
 __all__ = [
     "ADDRESS",
@@ -66,6 +66,13 @@ class SessionOptions:
             raise ConfigError(
                 f"touch_after must be a part of the lifetime, from 0 to below 1, not {part!r}"
             )
+
+    def goes_on_after(self, error: KTError) -> bool:
+        """Tell whether a request goes on without its session after a failure of the store.
+
+        A database that is not there is a mistake in the settings, and does not come back.
+        """
+        return self.on_failure == READ_ONLY and not isinstance(error, NoSuchDatabase)
 
     @classmethod
     def read(cls, given: Any) -> SessionOptions:

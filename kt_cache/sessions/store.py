@@ -15,7 +15,7 @@ from kt_cache.cache.tolerant import strict
 from kt_cache.errors import DecodeError, KTError, SessionUnavailable
 from kt_cache.sessions import saving
 from kt_cache.sessions.lifetimes import Lifetime, seconds_of
-from kt_cache.sessions.options import ERROR, LAST_WRITE, READ_ONLY, SessionOptions
+from kt_cache.sessions.options import ERROR, LAST_WRITE, SessionOptions
 from kt_cache.sessions.origin import UNSTORED, Loaded, Origin
 from kt_cache.sessions.outage import (
     FAILURES,
@@ -48,8 +48,8 @@ class SessionStore:
     A failure of the store never looks like a missing session, also if the cache on the same store
     ignores it: it raises :class:`~kt_cache.errors.SessionUnavailable`. With the option
     ``on_failure="read-only"`` it does so only where the caller must know, in :meth:`exists`,
-    :meth:`create` and :meth:`delete`; :meth:`load` then gives an empty session with an origin that
-    ``is_read_only``, and what would write one is dropped.
+    :meth:`create` and :meth:`delete`, and if the database does not exist; :meth:`load` then gives
+    an empty session with an origin that ``is_read_only``, and what would write one is dropped.
 
     Every method has a twin for event loops, its name with an ``a`` before it.
 
@@ -376,13 +376,13 @@ class SessionStore:
         return Loaded(data, Origin(payload, token, monotonic() + left))
 
     def _not_loaded(self, error: KTError) -> Loaded:
-        if self.options.on_failure != READ_ONLY:
+        if not self.options.goes_on_after(error):
             raise unavailable(error) from error
         note_empty_session(error)
         return Loaded({}, UNSTORED)
 
     def _not_written(self, error: KTError, origin: Origin | None) -> Origin:
-        if self.options.on_failure != READ_ONLY:
+        if not self.options.goes_on_after(error):
             raise unavailable(error) from error
         note_dropped_write(error)
         return (origin or UNSTORED)._replace(is_read_only=True)

@@ -8,7 +8,6 @@ it, as the copies are found by nothing else.
 from __future__ import annotations
 
 import hashlib
-import logging
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
@@ -31,8 +30,6 @@ __all__ = [
     "record_of",
     "shown",
 ]
-
-logger = logging.getLogger("kt_cache.sessions")
 
 Digest: TypeAlias = bytes
 """What a session's record has as its key, without the prefix that all of them have."""
@@ -175,15 +172,19 @@ class UserIndexFormat:
         """Return the record."""
         return self._codec.encode({d: astuple(entry) for d, entry in entries.items()}, key)
 
-    def decode(self, payload: bytes | None, key: bytes) -> Entries:
-        """Return what a record says; one that is missing or broken says nothing."""
-        if payload is None:
-            return {}
+    def decode(self, payload: bytes, key: bytes) -> Entries:
+        """Return what a record says.
+
+        :raises DecodeError: if it is broken, or not compressed or signed as configured.
+        """
         try:
             return _checked(self._codec.decode(payload, key))
         except DecodeError as error:
-            logger.warning("an unreadable list of a user's sessions is lost: %s", error.message)
-            return {}
+            raise DecodeError(
+                f"the list of a user's sessions cannot be read: {error.message}. If a signing key "
+                "or a compressor was just taken out of the settings, bring it back until the "
+                "sessions have been swept"
+            ) from error
 
 
 def _checked(found: Any) -> Entries:

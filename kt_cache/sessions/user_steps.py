@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from kt_cache.cache.base import USER_PREFIX
 from kt_cache.cache.steps import Ask, Compute, Steps, Wait
 from kt_cache.client.operation import Pause
-from kt_cache.errors import SessionUnavailable
+from kt_cache.errors import DecodeError, SessionUnavailable
 from kt_cache.sessions.copies import Copies
 from kt_cache.sessions.options import ADDRESS, AGENT
 from kt_cache.sessions.outage import FAILURES
@@ -31,6 +32,8 @@ from kt_cache.sessions.user_index import (
 )
 
 __all__ = ["MOST_SESSIONS", "UserSessionSteps"]
+
+logger = logging.getLogger("kt_cache.sessions")
 
 MOST_SESSIONS = 1000
 """Sessions that a user can have at a time."""
@@ -119,7 +122,7 @@ class UserSessionSteps:
     ) -> Steps[bool]:
         key, digest = self._format.key_of(user), self._digest(session_id)
         for pause in _pauses():
-            record, entries = yield from self._reading(key)
+            record, entries = yield from self._reading_or_losing(key)
             entry = entries.get(digest)
             if entry is None and continues is not None:
                 # Who ends a session may know only its id, and leave its entry here.
@@ -178,14 +181,14 @@ class UserSessionSteps:
         return len(over)
 
     def _knowing(self, user: object, session_id: str) -> Steps[bool]:
-        _, entries = yield from self._reading(self._format.key_of(user))
+        _, entries = yield from self._reading_or_losing(self._format.key_of(user))
         entry = entries.get(self._digest(session_id))
         return entry is not None and not entry.ended
 
     def _forgetting(self, user: object, session_id: str) -> Steps[bool]:
         key, digest = self._format.key_of(user), self._digest(session_id)
         for pause in _pauses():
-            record, entries = yield from self._reading(key)
+            record, entries = yield from self._reading_or_losing(key)
             if entries.pop(digest, None) is None:
                 return False
             if (yield from self._writing(key, record, entries)):
@@ -269,17 +272,40 @@ class UserSessionSteps:
         while True:
             keys, after = yield Ask("page", USER_PREFIX, after, _PAGE)
             for key in keys:
-                record, entries = yield from self._reading(key)
+                try:
+                    record, entries = yield from self._reading(key)
+                except DecodeError as error:
+                    logger.warning("%s", error.message)
+                    continue
                 over = yield from self._tidying(entries)
-                if over and (yield from self._writing(key, record, entries)):
+                # Nothing else writes the record of a user who stays logged in, and keys change.
+                is_current = self._format.encode(entries, key) == record.payload
+                if not is_current and (yield from self._writing(key, record, entries)):
                     swept += over
             if after is None:
                 return swept
 
     def _reading(self, key: bytes) -> Steps[tuple[_Record, Entries]]:
+        """Return a user's record and its entries.
+
+        :raises DecodeError: if it cannot be read.
+        """
         found = yield Ask("get_record", key)
-        record = _NO_RECORD if found is None else _Record(found[0], found[1])
-        return record, self._format.decode(record.payload, key)
+        if found is None:
+            return _NO_RECORD, {}
+        return _Record(found[0], found[1]), self._format.decode(found[0], key)
+
+    def _reading_or_losing(self, key: bytes) -> Steps[tuple[_Record, Entries]]:
+        """Do as :meth:`_reading`, where people who log in must not be kept from it."""
+        found = yield Ask("get_record", key)
+        if found is None:
+            return _NO_RECORD, {}
+        try:
+            entries = self._format.decode(found[0], key)
+        except DecodeError as error:
+            logger.warning("%s; for now it begins anew", error.message)
+            entries = {}
+        return _Record(found[0], found[1]), entries
 
     def _writing(self, key: bytes, record: _Record, entries: Entries) -> Steps[_Record | None]:
         """Put entries in the place of a record as it was read; ``None`` if it has changed since."""

@@ -261,6 +261,12 @@ class TestReadOnly:
         assert others.load(ID).data == {"a": 1}
         assert sessions.load(ID).data == {"a": 1}
 
+    def test_no_such_database(self, store, open_sessions):
+        """A mistake in the settings is no outage that one could wait for: nothing is dropped."""
+        sessions = open_sessions(KyotoStore(store.config, db=99), on_failure="read-only")
+        with pytest.raises(SessionUnavailable, match="database"):
+            sessions.save(ID, {"a": 1}, 60)
+
     @pytest.mark.parametrize("name", WRITES)
     def test_failing_later(self, unreachable, others, name, caplog):
         """A session that was loaded and cannot be stored any more is read-only from then on."""

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,6 +21,7 @@ from kt_cache.cache.signing import Signer
 from kt_cache.errors import (
     ConfigError,
     ConnectionClosed,
+    DecodeError,
     EncodeError,
     OutcomeUnknown,
     SessionConflict,
@@ -634,19 +636,24 @@ class TestRecord:
         [b"", b"4111", b"\x83\xc4\x04411", b"\x83\x81\xa1a\xa44111", b"\x82{}", b"\x914111"],
     )
     def test_broken(self, login, users, sessions, record, caplog):
-        """A broken index is an empty one and one line in the log, without its content."""
+        """A broken index is an error for who lists or ends sessions, and nobody's at a login."""
         login.begin(7, "one")
         (key,) = index_records(sessions.store)
         sessions.store.client.set_bytes(key, record)
-        with caplog.at_level(logging.DEBUG, "kt_cache"):
-            assert users.sessions_of(7) == []
-        (line,) = caplog.records
-        assert (line.name, line.levelno) == ("kt_cache.sessions", logging.WARNING)
-        assert "411" not in line.getMessage()
+        for call in (users.sessions_of, users.kill_sessions):
+            with pytest.raises(DecodeError, match="cannot be read") as caught:
+                call(7)
+            assert "411" not in str(caught.value)
+        assert users.sweep() == 0
+        assert sessions.store.client.get_bytes(key) == record
         assert login.begin(7, "two")
         assert len(users.sessions_of(7)) == 1
+        assert {(line.name, line.levelno) for line in caplog.records} == {
+            ("kt_cache.sessions", logging.WARNING)
+        }
+        assert "411" not in caplog.text
 
-    def test_signed(self, store, caplog):
+    def test_signed(self, store):
         """Signed sessions have signed indexes: no one can move a user's index to another."""
         codec = Codec(KT_JSON, signer=Signer(["s" * 32]))
         sessions = SessionStore(store, codec)
@@ -657,9 +664,26 @@ class TestRecord:
         assert Login(users, sessions).begin(8, "two")
         (other,) = set(index_records(store)) - {key}
         store.set(other, store.get(key), None)
-        assert users.kill_sessions(8) == 0
+        with pytest.raises(DecodeError):
+            users.kill_sessions(8)
         assert sessions.exists("one")
-        assert len(caplog.records) == 1
+
+    def test_new_key(self, store):
+        """After a sweep an index is signed by the new key alone, though nobody has logged in."""
+        old, new = "o" * 32, "n" * 32
+
+        def users_signed_by(*keys):
+            return users_of(SessionStore(store, Codec(KT_JSON, signer=Signer([*keys]))))
+
+        users = users_signed_by(old)
+        sessions = SessionStore(store, Codec(KT_JSON, signer=Signer([new, old])))
+        assert Login(users, sessions).begin(7, "one")
+        with pytest.raises(DecodeError, match="bring it back"):
+            users_signed_by(new).sessions_of(7)
+        assert users_signed_by(new, old).sweep() == 0
+        users = users_signed_by(new)
+        assert len(users.sessions_of(7)) == 1
+        assert users.kill_sessions(7) == 1
 
     def test_compressed(self, store):
         """A long index is compressed as the sessions are."""
@@ -695,8 +719,9 @@ class TestRecord:
 
     @given(payload=st.binary(max_size=60) | st.binary(max_size=60).map(lambda tail: b"\x83" + tail))
     def test_any_bytes(self, payload):
-        """Whatever is stored is read as entries, or as none."""
-        assert isinstance(UserIndexFormat(Codec(KT_JSON), "test").decode(payload, b"k"), dict)
+        """Whatever is stored is read as entries, or a DecodeError."""
+        with suppress(DecodeError):
+            assert isinstance(UserIndexFormat(Codec(KT_JSON), "test").decode(payload, b"k"), dict)
 
 
 def test_no_server():
