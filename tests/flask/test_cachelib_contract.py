@@ -6,6 +6,7 @@ import datetime as dt
 import time
 import uuid
 from decimal import Decimal
+from importlib.metadata import version
 
 import cachelib
 import pytest
@@ -15,10 +16,11 @@ from tests.flask.conftest import make_app
 from tests.support.threads import run_threads
 
 CACHES = {
-    "cachelib": lambda url: cachelib.SimpleCache(),
     "backend": lambda url: KyotoTycoonCache(url, key_prefix="test"),
     "extension": lambda url: KTCache(make_app(KT_CACHE_URL=url, KT_CACHE_KEY_PREFIX="test")),
 }
+if tuple(map(int, version("cachelib").split(".")[:2])) >= (0, 17):  # before, it promised less
+    CACHES["cachelib"] = lambda url: cachelib.SimpleCache()
 
 VALUES = {
     "none": None,
