@@ -127,6 +127,13 @@ class TestHitsAndMisses:
         assert asyncio.run(both()) == ["v", "v"]
         assert set(receiver.names) == {"miss"}  # waiting for the value is no hit
 
+    def test_decorated_views(self, app, cache, receiver):
+        """A page from the cache is a hit, one that has to be made a miss."""
+        app.get("/")(cache.cached(lock=None)(lambda: "page"))
+        visitor = app.test_client()
+        assert [visitor.get("/").text for _ in range(3)] == ["page"] * 3
+        assert receiver.names == ["miss", "hit", "hit"]
+
     def test_one_app_of_two(self, any_url, receiver):
         """The sender tells which app it was, and who connects to one hears of that alone."""
         cache = KTCache()
