@@ -6,8 +6,9 @@ makes no difference who logs in or out, changes the password, or the session's i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
@@ -92,16 +93,9 @@ class OwnedSession(SessionBase):
         if self._is_noted(now):
             super().save(must_create)
             return
-        save, discard = super().save, super().delete
-        with RememberedFailures(self):
-            stored = self.users.store(
-                now,
-                self._noted,
-                lambda: save(must_create),
-                discard,
-                **self._visitor,
-            )
-        self._stored(now, stored, must_create)
+        # A session that is created leaves the one that it began as alone.
+        before = None if must_create else self._noted
+        self._store(now, before, partial(super().save, must_create), super().delete, must_create)
 
     async def asave(self, must_create: bool = False) -> None:
         """See :meth:`save`."""
@@ -115,44 +109,43 @@ class OwnedSession(SessionBase):
         if self._is_noted(now):
             await super().asave(must_create)
             return
-        save, discard = super().asave, super().adelete
-        with RememberedFailures(self):
-            stored = await self.users.astore(
-                now,
-                self._noted,
-                lambda: save(must_create),
-                discard,
-                **self._visitor,
-            )
-        self._stored(now, stored, must_create)
+        before = None if must_create else self._noted
+        save = partial(super().asave, must_create)
+        await self._astore(now, before, save, super().adelete, must_create)
 
     def _move(self, new_key: str) -> None:
-        before = self._noted
         now = self._owned(self._get_session(), new_key)  # type: ignore[attr-defined]
-        move, discard = super()._move, super().delete  # type: ignore[misc]
-        if now is None and before is None:
-            move(new_key)
-            return
-        with RememberedFailures(self):
-            stored = self.users.store(now, before, lambda: move(new_key), discard, **self._visitor)
-            self._stored(now, stored, must_create=True)
-            if now is not None and before is not None and before.user == now.user:
-                self.users.forget(before.user, before.session_id)
+        move = partial(super()._move, new_key)  # type: ignore[misc]
+        self._store(now, self._noted, move, super().delete, True)
 
     async def _amove(self, new_key: str) -> None:
-        before = self._noted
         now = self._owned(await self._aget_session(), new_key)  # type: ignore[attr-defined]
-        move, discard = super()._amove, super().adelete  # type: ignore[misc]
-        if now is None and before is None:
-            await move(new_key)
-            return
+        move = partial(super()._amove, new_key)  # type: ignore[misc]
+        await self._astore(now, self._noted, move, super().adelete, True)
+
+    def _store(
+        self,
+        now: Owned | None,
+        before: Owned | None,
+        save: Callable[[], None],
+        discard: Callable[[], None],
+        has_new_id: bool,
+    ) -> None:
         with RememberedFailures(self):
-            stored = await self.users.astore(
-                now, before, lambda: move(new_key), discard, **self._visitor
-            )
-            self._stored(now, stored, must_create=True)
-            if now is not None and before is not None and before.user == now.user:
-                await self.users.aforget(before.user, before.session_id)
+            stored = self.users.store(now, before, save, discard, **self._visitor)
+            self._stored(now, stored, has_new_id)
+
+    async def _astore(
+        self,
+        now: Owned | None,
+        before: Owned | None,
+        save: Callable[[], Awaitable[None]],
+        discard: Callable[[], Awaitable[None]],
+        has_new_id: bool,
+    ) -> None:
+        with RememberedFailures(self):
+            stored = await self.users.astore(now, before, save, discard, **self._visitor)
+            self._stored(now, stored, has_new_id)
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
@@ -206,10 +199,10 @@ class OwnedSession(SessionBase):
         self._noted = self._owned(data, self.session_key)
         return data
 
-    def _stored(self, now: Owned | None, stored: bool, must_create: bool) -> None:
+    def _stored(self, now: Owned | None, stored: bool, has_new_id: bool) -> None:
         if stored:
             self._noted = now
-        elif must_create:
+        elif has_new_id:
             raise SessionInterrupted("The session was ended before the request was complete.")
         else:
             raise UpdateError

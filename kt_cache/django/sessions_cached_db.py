@@ -76,11 +76,11 @@ class DoubleSession(Records, Rows):
         """See :meth:`save`."""
         await arun(self._records.store, self._saving(_Calls("a"), must_create))
 
-    def _renew(self) -> None:
-        run(self._records.store, self._renewing(_Calls("")))
+    def _move(self, new_key: str) -> None:
+        run(self._records.store, self._changing_id(_Calls(""), new_key))
 
-    async def _arenew(self) -> None:
-        await arun(self._records.store, self._renewing(_Calls("a")))
+    async def _amove(self, new_key: str) -> None:
+        await arun(self._records.store, self._changing_id(_Calls("a"), new_key))
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
@@ -189,31 +189,37 @@ class DoubleSession(Records, Rows):
         """End the session on the server; its origin tells a new id from that of a new session."""
         yield calls.of(type(self._records), "delete", self._records, self.session_key)
 
-    def _renewing(self, calls: _Calls) -> Steps[None]:
+    def _changing_id(self, calls: _Calls, new_key: str) -> Steps[None]:
         """Go on under a new id, if nobody has ended the session: its row tells."""
-        if self.session_key is not None and self._origin is None:
-            yield calls.of(type(self), "load", self)  # it was cleared before it was loaded
-        earlier, before = self.session_key, self._origin
-        yield calls.of(type(self), "create", self)
-        if earlier is None:
-            return
+        self._refuse_a_new_id()
+        earlier, before = self._session_key, self._origin
+        try:
+            self._session_key = new_key
+            was_live = yield from self._storing_anew(calls, earlier)
+        except BaseException:
+            self._session_key, self._origin = earlier, before
+            raise
+        if not was_live:
+            yield calls.of(DoubleSession, "delete", self)
+            raise SessionInterrupted("The session was ended before it could get a new id.")
+        yield calls.of(DoubleSession, "delete", self, earlier)
+
+    def _storing_anew(self, calls: _Calls, earlier: str | None) -> Steps[bool]:
+        """Store the session under its new id, and remove the earlier row; whether it was there."""
+        yield calls.of(DoubleSession, "save", self, True)
         rows = self.model.objects.filter(session_key=earlier, expire_date__gt=timezone.now())
         try:
             # Of all who remove the row at the same time, one does.
             ended, _ = yield calls.of(type(rows), "delete", rows)
         except DatabaseError:
             yield from self._taking_back(calls)
-            self._session_key, self._origin = earlier, before
             raise
-        if not ended:
-            yield calls.of(type(self), "delete", self)
-            raise SessionInterrupted("The session was ended before it could get a new id.")
-        yield calls.of(type(self), "delete", self, earlier)
+        return bool(ended)
 
     def _taking_back(self, calls: _Calls) -> Steps[None]:
         """Remove what nobody is told the id of; a row that cannot be removed stays in the index."""
         try:
-            yield calls.of(type(self), "delete", self)
+            yield calls.of(DoubleSession, "delete", self)
         except DatabaseError:
             yield calls.of(Records, "delete", self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from math import isfinite
 from typing import Any, NamedTuple
@@ -108,8 +109,11 @@ class UserSessionSteps:
         if now is not None and not (yield from self._knowing(now.user, now.session_id)):
             yield Compute(discard)
             return False
-        if before is not None and (now is None or before.user != now.user):
-            yield from self._forgetting(before.user, before.session_id)
+        if before is not None and before != now:
+            # It is stored: whoever asked for that must hear of it, and of its new id. What stays
+            # in the index is left out of it when that is next looked through.
+            with suppress(*_UNSURE):
+                yield from self._forgetting(before.user, before.session_id)
         return True
 
     def _noting(

@@ -58,10 +58,11 @@ class UserSessions(UserSessionSteps):
 
         :param now: whose session it is, and under which id it is to be stored; ``None`` for one of
             no user.
-        :param before: what the index says of it. Under another id it goes on with the same user,
-            and whoever changes the id deletes the earlier session and calls :meth:`forget`.
-        :param save: stores it. What it raises is raised here; unless that is about a failing
-            store, or where the copies are, the session counts as not stored.
+        :param before: what the index says of it, and is not to say any more. Under another id it
+            goes on with the same user.
+        :param save: stores it, and deletes it under its earlier id. What it raises is raised here;
+            unless that is about a failing store, or where the copies are, the session counts as not
+            stored.
         :param discard: deletes it again.
         :param address: from where the user comes; kept if the sessions' options say so.
         :param agent: the browser, by its own account; likewise.

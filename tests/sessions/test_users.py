@@ -371,6 +371,57 @@ class TestStore:
         assert users.store(None, Owned("8", "one"), lambda: None, lambda: None)
         assert users.sessions_of(8) == []
 
+    def test_new_id(self, sessions):
+        """One that has moved to another id is listed under that alone, as the one that it was."""
+        users = users_of(sessions)
+        assert self.store(users, lambda: sessions.create("one", {}, LIFETIME))
+        (before,) = users.sessions_of(7)
+
+        def move():
+            sessions.create("two", {}, LIFETIME)
+            sessions.delete("one")
+
+        assert self.store(users, move, Owned("7", "two"), Owned("7", "one"))
+        assert not users.knows(7, "one")
+        (after,) = users.sessions_of(7, "two")
+        assert (after.current, after.created) == (True, before.created)
+
+    @pytest.mark.parametrize("now", [None, Owned("8", "one"), Owned("7", "two")])
+    def test_stored_though_the_index_fails_then(self, store, now):
+        """What is stored counts as stored, also if its earlier entry cannot be removed."""
+
+        class Failing(KyotoStore):
+            is_failing = False
+
+            def swap(self, key, *arguments):
+                self._fail(key)
+                return super().swap(key, *arguments)
+
+            def swap_record(self, key, *arguments):
+                self._fail(key)
+                return super().swap_record(key, *arguments)
+
+            def _fail(self, key):
+                if self.is_failing and key.startswith(USER_PREFIX):
+                    raise ConnectionClosed("gone")
+
+        failing = Failing(store.config)
+        sessions = SessionStore(failing, Codec(KT_JSON))
+        users = users_of(sessions, owner_of=lambda data: data["user"])
+        assert self.store(users, lambda: sessions.create("one", {"user": 7}, LIFETIME))
+
+        def save():
+            sessions.delete("one")
+            if now is not None:
+                sessions.create(now.session_id, {"user": now.user}, LIFETIME)
+            failing.is_failing = True
+
+        assert users.store(now, Owned("7", "one"), save, lambda: None)
+        failing.is_failing = False
+        assert users.knows(7, "one")  # it could not be removed
+        is_theirs = now is not None and now.user == "7"
+        assert len(users.sessions_of(7)) == is_theirs
+
     def test_coroutine_functions(self, sessions):
         """On an event loop saving and discarding may be awaited."""
         users = users_of(sessions)
