@@ -7,11 +7,13 @@ for all HTTP errors are found as Flask finds them, and without one there is a pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
+from weakref import ref
 
-from flask import Flask, Response, has_request_context
+from flask import Flask, Response, after_this_request, has_request_context
 from flask import session as current_session
 from flask.sessions import SessionMixin
 from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
@@ -20,6 +22,9 @@ from kt_cache.errors import SessionConflict, SessionUnavailable
 from kt_cache.sessions.outage import note_refused_request
 
 __all__ = ["UnloadedSession", "answer_instead", "as_http_error", "as_http_errors"]
+
+
+_RETRY_AFTER = 5  # seconds
 
 
 class SessionsAway(SessionUnavailable, ServiceUnavailable):
@@ -40,6 +45,7 @@ def as_http_error(error: SessionUnavailable | SessionConflict) -> HTTPException:
     if isinstance(error, SessionUnavailable):
         note_refused_request(error)
         made = SessionsAway(error.message, host=error.host, command=error.command)
+        made.retry_after = _RETRY_AFTER
     else:
         made = SessionsCollide(error.message)
     # What visitors read names no host.
@@ -60,25 +66,66 @@ def as_http_errors() -> Iterator[None]:
 class UnloadedSession(SessionMixin):
     """The session of a request for which the store failed: whoever asks anything of it is refused.
 
-    Pages that ask nothing of it are served.
+    Pages that ask nothing of it are served. What makes the answer to a refusal, and what the app
+    does after each request, cannot be refused any more, for that would end in an "internal server
+    error": it finds an empty session, of which nothing is stored.
 
     :param error: why.
     """
 
-    modified = False
-
     def __init__(self, error: SessionUnavailable) -> None:
+        self.modified = False
+        self.accessed = False
         self._error = error
+        self._data: dict[str, Any] = {}
+        self._refusal: Callable[[], BaseException | None] = lambda: None
+        self._is_answered = False
+        if has_request_context():
+            after_this_request(self._let_pass)
 
-    def _refuse(self, *_: Any) -> NoReturn:
-        raise as_http_error(self._error)
+    def __getitem__(self, key: str) -> Any:
+        return self._asked()[key]
 
-    __getitem__ = __setitem__ = __delitem__ = __iter__ = __len__ = regenerate = _refuse
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._asked()[key] = value
+        self.modified = True
+
+    def __delitem__(self, key: str) -> None:
+        del self._asked()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._asked())
+
+    def __len__(self) -> int:
+        return len(self._asked())
+
+    def regenerate(self) -> None:
+        """See :meth:`ServerSession.regenerate`."""
+        self._asked()
 
     @property
     def is_read_only(self) -> bool:
-        """No answer: without a session there is nothing to go on with."""
-        self._refuse()
+        """No answer but behind a refusal: without a session there is nothing to go on with."""
+        self._asked()
+        return True
+
+    def _asked(self) -> dict[str, Any]:
+        """Return what there is, or refuse it.
+
+        Handlers of an error are called while it is handled: by that they can be told from a view
+        that has caught it and goes on.
+        """
+        self.accessed = True
+        handled = sys.exc_info()[1]
+        if self._is_answered or (handled is not None and handled is self._refusal()):
+            return self._data
+        error = as_http_error(self._error)
+        self._refusal = ref(error)  # itself it would keep the request in memory
+        raise error
+
+    def _let_pass(self, response: Response) -> Response:
+        self._is_answered = True
+        return response
 
 
 def answer_instead(

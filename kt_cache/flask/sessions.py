@@ -21,6 +21,7 @@ from kt_cache.flask.settings import check_names, options_from, url_from
 from kt_cache.flask.tagged_json import TAGGED_JSON
 from kt_cache.flask.user_sessions import UserSessionMethods, check_user_key
 from kt_cache.sessions import SESSION_OPTIONS, Origin, SessionOptions, SessionStore
+from kt_cache.sessions.outage import note_dropped_write
 
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
@@ -78,8 +79,13 @@ class KTSessionInterface(SessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Store what changed and set the cookie, as Flask's own sessions do."""
-        if not isinstance(session, ServerSession):
-            return  # it could not be opened
+        if not isinstance(session, ServerSession):  # it could not be opened
+            if session.modified:
+                note_dropped_write()
+            if session.accessed:
+                _vary_by_cookie(response)
+                response.cache_control.no_store = True
+            return
         if session.is_given_up:
             return  # this is the answer that says so
         depends_on_cookie = session.accessed

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from flask import session
+from flask_login import LoginManager, current_user
 from werkzeug.exceptions import HTTPException
 
 from kt_cache import EmbeddedServer, KTError
@@ -113,6 +114,66 @@ class TestOutage:
         answer = visitor.get("/use")
         assert (answer.status_code, cookies_set(answer)) == (503, [])
         assert "127.0.0.1" not in answer.text
+
+    def test_what_is_done_after_each_request(self, without_server):
+        """It cannot be refused any more: it finds an empty session, and pages are served."""
+        app, visitor = without_server()
+
+        @app.after_request
+        def greet(response):
+            response.headers["X-User"] = session.get("user", "nobody")
+            session["seen"] = True
+            return response
+
+        answer = visitor.get("/about")
+        assert (answer.status_code, cookies_set(answer)) == (200, [])
+        assert answer.headers["X-User"] == "nobody"
+        assert answer.vary.to_header() == "Cookie"
+        assert answer.cache_control.no_store
+        answer = visitor.get("/")
+        assert (answer.status_code, cookies_set(answer)) == (503, [])
+
+    def test_flask_login(self, without_server):
+        """Its own look at the session after each request is in nobody's way."""
+        app, visitor = without_server()
+        app.secret_key = "a secret"
+        LoginManager(app).user_loader(lambda _: None)
+        app.add_url_rule("/me", view_func=lambda: str(current_user.is_anonymous), endpoint="me")
+        assert visitor.get("/about").status_code == 200
+        assert visitor.get("/me").status_code == 503
+
+    def test_handlers_that_look_into_it(self, without_server):
+        """The page that says so may ask the session something, as templates of all pages do."""
+        app, visitor = without_server()
+        app.register_error_handler(503, lambda _: (f"sorry, {session.get('user', 'you')}", 503))
+        answer = visitor.get("/")
+        assert (answer.status_code, answer.text) == (503, "sorry, you")
+
+    def test_a_view_that_catches_it(self, without_server):
+        """It is refused whenever it asks; no cache keeps its page, which shows nobody's data."""
+        app, visitor = without_server()
+
+        @app.get("/caught")
+        def caught():
+            refusals = 0
+            for _ in range(2):
+                try:
+                    session.get("user")
+                except SessionUnavailable:
+                    refusals += 1
+            return str(refusals)
+
+        answer = visitor.get("/caught")
+        assert (answer.status_code, answer.text) == (200, "2")
+        assert answer.vary.to_header() == "Cookie"
+        assert answer.cache_control.no_store
+
+    def test_come_again(self, without_server):
+        """The page says when to come again, and is not for caches."""
+        _, visitor = without_server()
+        answer = visitor.get("/")
+        assert answer.retry_after is not None
+        assert answer.cache_control.no_store
 
     def test_the_log(self, without_server, caplog):
         """The log has one line about the outage, with the server's name and without an id."""
