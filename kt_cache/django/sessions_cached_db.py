@@ -245,18 +245,18 @@ class SessionStore(OwnedSession, DoubleSession):
         return SessionRows(self, self._records)
 
     def _putting_back(self, calls: _Calls, data: dict[str, Any], left: float) -> Steps[bool]:
+        """Note the session in its user's index first: none is live without being listed.
+
+        Who ends it from then on removes the row before the record, so if the row is there behind
+        that, the record is still to be removed. The entry of one that is ended goes when its index
+        is next looked through.
+        """
         owned = self._owned(data, self.session_key)
-        if owned is None:
-            return (yield from super()._putting_back(calls, data, left))
-        index = self.users, owned.user, owned.session_id
-        if not (yield calls.of(UserSessions, "note", *index)):
-            return False  # somebody is ending it
-        if not (yield from super()._putting_back(calls, data, left)):
-            return False  # should it be ended, the entry goes when the index is next looked through
-        if not (yield calls.of(UserSessions, "knows", *index)):
-            yield from self._deleting_record(calls)
-            return False
-        return True
+        if owned is not None:
+            note = calls.of(UserSessions, "note", self.users, owned.user, owned.session_id)
+            if not (yield note):
+                return False  # somebody is ending it
+        return (yield from super()._putting_back(calls, data, left))
 
     @classmethod
     def clear_expired(cls) -> None:

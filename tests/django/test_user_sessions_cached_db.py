@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -381,6 +383,121 @@ class TestAtTheSameTime:
         assert len(sessions_of(ADA)) == 8
         assert kill_sessions(ADA) == 8
         assert Session.objects.count() == caches["default"].client.count() == 0
+
+
+class Between:
+    """A store, and a hook of the database, that let somebody else pass before one call.
+
+    :param session: whose store it is from now on.
+    :param number: of the call.
+    :param other: does something; without argument.
+    """
+
+    def __init__(self, session, number, other):
+        own = session._records
+        session._records = Records(own.store, own.codec, own.options)
+        self._store, session._records.store = own.store, self
+        self._left, self._other = number, other
+        self.happened = False
+
+    def __getattr__(self, name):
+        def call(*args):
+            self._count()
+            return getattr(self._store, name)(*args)
+
+        return call
+
+    def execute(self, run, *args):
+        if not connection.in_atomic_block:  # in which others would use another connection
+            self._count()
+        return run(*args)
+
+    def _count(self):
+        self._left -= 1
+        if self._left == 0:
+            self.happened = True
+            with contextlib.suppress(UpdateError, SessionInterrupted):
+                self._other()
+
+
+class TestBetween:
+    """However a kill and a request interleave, no session is live without being listed."""
+
+    @pytest.fixture(params=["nothing", "the record", "all"])
+    def key(self, request):
+        """The id of a session of which the server has lost something."""
+
+        def make():
+            key = log_in(ADA)
+            if request.param == "all":
+                lose_all()
+            elif request.param == "the record":
+                lose_records(key)
+            return key
+
+        return make
+
+    def load(self, key):
+        session = SessionStore(key)
+        return session, session.load
+
+    def save(self, key):
+        session = SessionStore(key)
+        session["more"] = 1
+        return session, session.save
+
+    def cycle_key(self, key):
+        session = SessionStore(key)
+        session.get("")
+        return session, session.cycle_key
+
+    def lose_and_cycle_key(self, key):
+        session, cycle_key = self.cycle_key(key)
+        lose_records(key)
+        return session, cycle_key
+
+    def log_in(self, key):
+        session = SessionStore()
+        session[SESSION_KEY] = ADA
+        return session, session.save
+
+    @pytest.mark.parametrize("what", [load, save, cycle_key, lose_and_cycle_key, log_in])
+    def test_killed(self, key, what):
+        """A kill comes before each call of the store, and each query, of what a request does."""
+        for number in itertools.count(1):
+            begun = key()
+            session, work = what(self, begun)
+            between = Between(session, number, lambda: kill_sessions(ADA))
+            with (
+                connection.execute_wrapper(between.execute),
+                contextlib.suppress(UpdateError, SessionInterrupted),
+            ):
+                work()
+            self.check({begun, session.session_key})
+            if not between.happened:
+                return
+
+    @pytest.mark.parametrize("what", [load, save, cycle_key, lose_and_cycle_key, log_in])
+    def test_killing(self, key, what):
+        """What a request does comes before each call of the store, and each query, of a kill."""
+        for number in itertools.count(1):
+            begun = key()
+            session, work = what(self, begun)
+            killer = SessionStore()
+            between = Between(killer, number, work)
+            with connection.execute_wrapper(between.execute):
+                killer.users.kill_sessions(ADA)
+            self.check({begun, session.session_key})
+            if not between.happened:
+                return
+
+    def check(self, ids):
+        ids |= {None, *Session.objects.values_list("pk", flat=True)}
+        live = {key for key in ids - {None} if is_live(key)}
+        assert {key for key in live if not listed(ADA)(key)} == set()
+        assert kill_sessions(ADA) == len(live)
+        assert {key for key in ids - {None} if is_live(key)} == set()
+        assert records() == []
 
 
 class TestFailures:
