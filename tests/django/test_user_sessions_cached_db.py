@@ -35,6 +35,7 @@ from tests.django.session_tools import without_index
 from tests.support.failing import dead_port
 from tests.support.stores import shifted_clock
 from tests.support.threads import run_threads
+from tests.support.turns import Turns
 
 __all__ = ["dead_port"]
 
@@ -121,6 +122,16 @@ def failing(*words):
         return run(sql, *args)
 
     return connection.execute_wrapper(execute)
+
+
+@contextlib.contextmanager
+def connection_of_a_thread():
+    """Close it in the end: Django keeps those of databases in memory."""
+    connection.ensure_connection()
+    try:
+        yield
+    finally:
+        connection.connection.close()
 
 
 class TestKilled:
@@ -379,25 +390,30 @@ class TestAtTheSameTime:
         """Requests that put the sessions of one user back at the same time list every one."""
         keys = [log_in(ADA) for _ in range(8)]
         lose_all()
-        run_threads(4, lambda me: [SessionStore(key).load() for key in keys[me % 2 :: 2]])
+
+        def work(me):
+            with connection_of_a_thread():
+                for key in keys[me % 2 :: 2]:
+                    SessionStore(key).load()
+
+        run_threads(4, work)
         assert len(sessions_of(ADA)) == 8
         assert kill_sessions(ADA) == 8
         assert Session.objects.count() == caches["default"].client.count() == 0
 
 
-class Between:
-    """A store, and a hook of the database, that let somebody else pass before one call.
+class Pausing:
+    """A store, and a hook of the database, that hand over to somebody else before one call.
 
     :param session: whose store it is from now on.
     :param number: of the call.
-    :param other: does something; without argument.
     """
 
-    def __init__(self, session, number, other):
+    def __init__(self, session, number, turns):
         own = session._records
         session._records = Records(own.store, own.codec, own.options)
         self._store, session._records.store = own.store, self
-        self._left, self._other = number, other
+        self._left, self._turns = number, turns
         self.happened = False
 
     def __getattr__(self, name):
@@ -407,8 +423,21 @@ class Between:
 
         return call
 
-    def execute(self, run, *args):
-        if not connection.in_atomic_block:  # in which others would use another connection
+    def watched(self, work):
+        """Return a function that does the same, handing over; who is told of an end is content."""
+
+        def do():
+            with (
+                connection_of_a_thread(),
+                connection.execute_wrapper(self._execute),
+                contextlib.suppress(UpdateError, SessionInterrupted),
+            ):
+                work()
+
+        return do
+
+    def _execute(self, run, *args):
+        if not connection.in_atomic_block:  # in which nobody else could write
             self._count()
         return run(*args)
 
@@ -416,87 +445,74 @@ class Between:
         self._left -= 1
         if self._left == 0:
             self.happened = True
-            with contextlib.suppress(UpdateError, SessionInterrupted):
-                self._other()
+            self._turns.hand_over()
 
 
-class TestBetween:
-    """However a kill and a request interleave, no session is live without being listed."""
+def load(key):
+    session = SessionStore(key)
+    return session, session.load
 
-    @pytest.fixture(params=["nothing", "the record", "all"])
-    def key(self, request):
-        """The id of a session of which the server has lost something."""
 
-        def make():
-            key = log_in(ADA)
-            if request.param == "all":
-                lose_all()
-            elif request.param == "the record":
-                lose_records(key)
-            return key
+def save(key):
+    session = SessionStore(key)
+    session["more"] = 1
+    return session, session.save
 
-        return make
 
-    def load(self, key):
-        session = SessionStore(key)
-        return session, session.load
+def lose_and_cycle_key(key):
+    session = SessionStore(key)
+    session.get("")
+    lose_records(key)
+    return session, session.cycle_key
 
-    def save(self, key):
-        session = SessionStore(key)
-        session["more"] = 1
-        return session, session.save
 
-    def cycle_key(self, key):
-        session = SessionStore(key)
-        session.get("")
-        return session, session.cycle_key
+def begin(_key):
+    session = SessionStore()
+    session[SESSION_KEY] = ADA
+    return session, session.save
 
-    def lose_and_cycle_key(self, key):
-        session, cycle_key = self.cycle_key(key)
-        lose_records(key)
-        return session, cycle_key
 
-    def log_in(self, key):
-        session = SessionStore()
-        session[SESSION_KEY] = ADA
-        return session, session.save
+class TestInterleaved:
+    @pytest.mark.parametrize(
+        ("lose", "what"),
+        [
+            (lose_records, load),
+            (lambda _: lose_all(), load),
+            (lambda _: lose_all(), save),
+            (lambda _: None, lose_and_cycle_key),
+            (lambda _: None, begin),
+        ],
+        ids=["record lost, load", "all lost, load", "all lost, save", "new id", "login"],
+    )
+    def test_request_and_kill(self, lose, what):
+        """However both interleave, no session is live then that is not listed, so can be ended.
 
-    @pytest.mark.parametrize("what", [load, save, cycle_key, lose_and_cycle_key, log_in])
-    def test_killed(self, key, what):
-        """A kill comes before each call of the store, and each query, of what a request does."""
-        for number in itertools.count(1):
-            begun = key()
-            session, work = what(self, begun)
-            between = Between(session, number, lambda: kill_sessions(ADA))
-            with (
-                connection.execute_wrapper(between.execute),
-                contextlib.suppress(UpdateError, SessionInterrupted),
-            ):
-                work()
-            self.check({begun, session.session_key})
-            if not between.happened:
-                return
+        The request stops before each of its calls of the store and the database in turn; the kill
+        then goes on up to each of its own, and to its end when the request is done.
+        """
+        for asked in itertools.count(1):
+            for killed in itertools.count(1):
+                key = log_in(ADA)
+                session, work = what(key)
+                lose(key)
+                killer, turns = SessionStore(), Turns()
+                request, kill = Pausing(session, asked, turns), Pausing(killer, killed, turns)
+                turns.run(
+                    request.watched(work),
+                    kill.watched(lambda killer=killer: killer.users.kill_sessions(ADA)),
+                )
+                self.check(key, session.session_key)
+                if not kill.happened:
+                    break
+            if not request.happened:
+                break
 
-    @pytest.mark.parametrize("what", [load, save, cycle_key, lose_and_cycle_key, log_in])
-    def test_killing(self, key, what):
-        """What a request does comes before each call of the store, and each query, of a kill."""
-        for number in itertools.count(1):
-            begun = key()
-            session, work = what(self, begun)
-            killer = SessionStore()
-            between = Between(killer, number, work)
-            with connection.execute_wrapper(between.execute):
-                killer.users.kill_sessions(ADA)
-            self.check({begun, session.session_key})
-            if not between.happened:
-                return
-
-    def check(self, ids):
-        ids |= {None, *Session.objects.values_list("pk", flat=True)}
-        live = {key for key in ids - {None} if is_live(key)}
-        assert {key for key in live if not listed(ADA)(key)} == set()
+    def check(self, *keys):
+        keys = {*filter(None, keys), *Session.objects.values_list("pk", flat=True)}
+        live = set(filter(is_live, keys))
+        assert set(filter(listed(ADA), live)) == live
         assert kill_sessions(ADA) == len(live)
-        assert {key for key in ids - {None} if is_live(key)} == set()
+        assert not set(filter(is_live, keys))
         assert records() == []
 
 
