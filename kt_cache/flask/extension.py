@@ -10,6 +10,7 @@ from kt_cache.flask.backend import BACKEND_OPTIONS, DEFAULT_PREFIX, KyotoTycoonC
 from kt_cache.flask.coordination import CoordinationMethods
 from kt_cache.flask.decorators import DecoratorMethods
 from kt_cache.flask.extras import ExtraMethods
+from kt_cache.flask.fragments import FragmentExtension, FragmentMethods
 from kt_cache.flask.methods import CacheMethods
 from kt_cache.flask.settings import check_names, options_from, url_from
 from kt_cache.flask.signals import SignalObserver
@@ -22,7 +23,7 @@ _SETTINGS = frozenset(
 )
 
 
-class KTCache(DecoratorMethods, CoordinationMethods, ExtraMethods, CacheMethods):
+class KTCache(DecoratorMethods, FragmentMethods, CoordinationMethods, ExtraMethods, CacheMethods):
     """A cache for one or several Flask apps; nothing is shared between them but connections.
 
     Configuration: ``KT_CACHE_URL``, ``KT_CACHE_KEY_PREFIX`` ("flask"), ``KT_CACHE_DEFAULT_TIMEOUT``
@@ -53,6 +54,7 @@ class KTCache(DecoratorMethods, CoordinationMethods, ExtraMethods, CacheMethods)
             **options,
         )
         app.extensions.setdefault("kt_cache", {})[self] = backend
+        app.jinja_env.add_extension(FragmentExtension)
 
     @property
     def backend(self) -> KyotoTycoonCache:
