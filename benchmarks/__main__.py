@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.aio import aio_rows
 from benchmarks.client import client_rows
 from benchmarks.django_cache import django_rows
+from benchmarks.flask_cache import flask_cache_rows
 from benchmarks.flask_sessions import flask_session_rows
 from benchmarks.measure import Effort
 from benchmarks.peers import between_servers_rows, peer_rows, thread_rows
@@ -62,6 +63,7 @@ def _all_rows(bar_effort: Effort, effort: Effort) -> Iterator[Row]:
         yield from aio_rows(server, name, bar_effort)
     yield from django_rows(servers, bar_effort, effort)
     yield from session_rows(servers, bar_effort)
+    yield from flask_cache_rows(servers, bar_effort)
     yield from flask_session_rows(servers, bar_effort)
     yield from server_rows(bar_effort, effort)
     yield from between_servers_rows(bar_effort)

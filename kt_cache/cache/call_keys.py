@@ -16,7 +16,6 @@ __all__ = ["CallKeys", "digest_of", "name_of", "text_of"]
 _DIGEST_SIZE = 20  # bytes
 _PLAIN = frozenset({bool, bytes, float, int, str, type(None)})  # a repr tells all about them
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{6,16}>")
-_PLAIN_KINDS = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.POSITIONAL_ONLY)
 
 
 class CallKeys:
@@ -48,20 +47,27 @@ class CallKeys:
         self._ignored = _names_of(ignore, self._signature.parameters)
         parameters = list(self._signature.parameters.values())
         self._names = [parameter.name for parameter in parameters]
-        self._is_plain = all(parameter.kind in _PLAIN_KINDS for parameter in parameters)
+        self._counting = [
+            number for number, name in enumerate(self._names) if name not in self._ignored
+        ]
+        self._defaults = {
+            parameter.name: parameter.default
+            for parameter in parameters
+            if parameter.default is not Parameter.empty
+        }
+        self._is_plain = all(
+            parameter.kind is Parameter.POSITIONAL_OR_KEYWORD for parameter in parameters
+        )
         self.is_method = self._names[:1] == ["self"] and "self" not in self._ignored
-
-    @property
-    def tag(self) -> str:
+        self.tag = f"memo/{self.name}"
         """The tag of all results."""
-        return f"memo/{self.name}"
 
     def tag_of(self, instance: Any) -> str:
         """Return the tag of one object's results.
 
         :raises ConfigError: if the object cannot be told from others.
         """
-        return f"memo/{self.name}/{digest_of(text_of(instance))}"
+        return f"{self.tag}/{digest_of(text_of(instance))}"
 
     def tags(self, args: tuple[Any, ...]) -> tuple[str, ...]:
         """Return the tags of a call's result.
@@ -78,13 +84,35 @@ class CallKeys:
         :raises TypeError: if the function does not take such arguments.
         :raises ConfigError: if an argument cannot be told from others.
         """
-        if self._is_plain and not kwargs and not self._ignored and len(args) == len(self._names):
-            return f"memo/{self.name}/{digest_of(text_of(args))}"
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = bound.arguments
-        values = tuple([given[name] for name in self._names if name not in self._ignored])
-        return f"memo/{self.name}/{digest_of(text_of(values))}"
+        values = self._plain_values(args, kwargs) if self._is_plain else None
+        if values is None:
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            values = tuple([bound.arguments[name] for name in self._names])
+        if self._ignored:
+            values = tuple([values[number] for number in self._counting])
+        return f"{self.tag}/{digest_of(text_of(values))}"
+
+    def _plain_values(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """Return the arguments in their order, in a tenth of the time that a signature takes.
+
+        ``None`` if they do not fit, which the signature says better.
+        """
+        missing = self._names[len(args) :]
+        if not missing and not kwargs and len(args) == len(self._names):
+            return args
+        values, named = [*args], 0
+        for name in missing:
+            if name in kwargs:
+                values.append(kwargs[name])
+                named += 1
+            elif name in self._defaults:
+                values.append(self._defaults[name])
+            else:
+                return None
+        return tuple(values) if named == len(kwargs) and len(values) == len(self._names) else None
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -52,6 +52,9 @@ class Protection:
         return now + early >= notes.fresh_until
 
 
+_USUAL = Protection()
+
+
 def make_protection(
     lock: float | bool | None, stale: float | None, beta: float | None
 ) -> Protection | None:
@@ -59,8 +62,11 @@ def make_protection(
 
     :raises ConfigError: if one of them is not understood.
     """
-    if lock is None and stale is None and beta is None:
-        return None
+    if stale is None and beta is None:
+        if lock is None:
+            return None
+        if lock is True:
+            return _USUAL
     turn = _USUAL_TURN
     if lock is not None and not isinstance(lock, bool):
         turn = _number("lock", lock)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from kt_cache.cache.base import MISSING
@@ -32,13 +31,14 @@ class _FailedAnswer(Exception):
         self.answer = answer
 
 
-def passes_by(wrapper: Any, keys: RequestKeys) -> bool:
+def passes_by(wrapper: Any, keys: RequestKeys, method: str | None) -> bool:
     """Tell whether the current request is one that changes something, and the key is of reading.
 
     :param wrapper: what the decorator has made.
     :param keys: its keys.
+    :param method: the request's; ``None`` without one.
     """
-    if keys.is_own or not has_request_context() or request.method in _READING:
+    if method is None or method in _READING or keys.is_own:
         return False
     return keys.is_of_request or is_current_view(wrapper)
 
@@ -50,12 +50,15 @@ class CachedCall(Call):
     may have functions to be called when it is closed.
     """
 
-    __slots__ = ("answer", "error", "ignore_session", "keys", "wrapper")
+    __slots__ = ("answer", "error", "ignore_session", "keys", "method", "wrapper")
 
     wrapper: Any
     """What the decorator has made."""
 
     keys: RequestKeys
+
+    method: str | None
+    """The current request's."""
 
     answer: Any
     error: HTTPException | None
@@ -93,7 +96,7 @@ class CachedCall(Call):
 
     def _is_head(self) -> bool:
         """Tell whether the answer needs no body, so that it is none to be stored."""
-        return has_request_context() and request.method == "HEAD" and self._is_view()
+        return self.method == "HEAD" and self._is_view()
 
     def _is_view(self) -> bool:
         """Tell whether the result is an answer to the current request."""

@@ -7,6 +7,8 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flask import has_request_context, request
+
 from kt_cache.cache.call_keys import CallKeys, name_of
 from kt_cache.cache.protection import make_protection
 from kt_cache.errors import ConfigError
@@ -14,6 +16,7 @@ from kt_cache.flask.cached import CachedCall, passes_by
 from kt_cache.flask.calls import Call, Options, Tags
 from kt_cache.flask.conditions import Condition, check_decorated, check_plain
 from kt_cache.flask.request_keys import RequestKeys
+from kt_cache.flask.stand_ins import QueryArgs, standing_in
 from kt_cache.flask.terms import Timeout
 
 if TYPE_CHECKING:
@@ -95,7 +98,10 @@ class DecoratorMethods:
             )
 
             def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> CachedCall | None:
-                if passes_by(wrapper, keys) or options.unless.holds(function, *args, **kwargs):
+                method = request.method if has_request_context() else None
+                if passes_by(wrapper, keys, method) or options.unless.holds(
+                    function, *args, **kwargs
+                ):
                     return None
                 backend = self.backend
                 call = CachedCall(
@@ -109,10 +115,12 @@ class DecoratorMethods:
                     tags=options.tags_of(args, kwargs),
                 )
                 call.wrapper, call.keys, call.ignore_session = wrapper, keys, ignore_session
+                call.method = method
                 return call
 
             wrapper = _wrapper(function, begin, timeout)
             wrapper.make_cache_key = lambda *args, **kwargs: keys.key(args, kwargs)
+            wrapper.request_keys = keys
             return wrapper  # type: ignore[no-any-return]
 
         return decorate
@@ -172,6 +180,35 @@ class DecoratorMethods:
             return wrapper  # type: ignore[no-any-return]
 
         return decorate
+
+    def delete_cached(
+        self,
+        function: Callable[..., Any],
+        /,
+        path: str | None = None,
+        query_args: QueryArgs = None,
+        *,
+        base_url: str | None = None,
+        **view_args: Any,
+    ) -> bool:
+        """Delete what a function that :meth:`cached` has decorated returned for a request.
+
+        :param path: the request's; not needed for a view whose arguments are given.
+        :param query_args: those in the request's query: text, names and values, or pairs.
+        :param base_url: scheme and host, and the place where the app is mounted, if these are not
+            the ones of the current request, or without one of the app's configuration.
+        :param view_args: the view's arguments.
+        :return: whether there was anything.
+        :raises ConfigError: if it is not such a function, or no view and the path is not given.
+        """
+        keys = getattr(function, "request_keys", None)
+        if not isinstance(keys, RequestKeys):
+            raise ConfigError(f"{function!r} is no function that cache.cached has decorated")
+        cache, make_key = self.backend.cache, function.make_cache_key  # type: ignore[attr-defined]
+        if keys.is_fixed:
+            return cache.delete(make_key())
+        with standing_in(function, path, query_args, base_url, view_args) as arguments:
+            return cache.delete(make_key(**arguments))
 
     def delete_memoized(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Delete results of a function that :meth:`memoize` has decorated.

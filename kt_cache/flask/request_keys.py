@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -42,9 +42,11 @@ class RequestKeys:
         """Whether the site's own function makes the key: it knows what the answer depends on."""
         self.is_of_request = not self.is_own and "%s" in str(prefix)
         """Whether a request's URL makes the key."""
+        self.is_fixed = not self.is_own and not self.is_of_request and not query_string
+        """Whether there is one key only."""
 
-    def key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Return the key of a call.
+    def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Return the key of a call in the current request.
 
         :raises ConfigError: if a function that makes it does not return text.
         """
@@ -52,10 +54,14 @@ class RequestKeys:
             return _text(self._make_key(*args, **kwargs))
         prefix = self._prefix
         key = _text(prefix()) if callable(prefix) else prefix
+        if not self.is_of_request and not self._query_string:
+            return key
+        # Each attribute of the proxy takes longer than that of the request.
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
         if self.is_of_request:
-            key = key.replace("%s", f"{self._name}/{_url_of(request)}")
+            key = key.replace("%s", f"{self._name}/{_url_of(asked)}")
         if self._query_string:
-            key = f"{key}?{_query_of(request)}"
+            key = f"{key}?{_query_of(asked)}"
         return key
 
 

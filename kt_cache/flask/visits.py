@@ -9,7 +9,7 @@ from typing import Any
 from flask import current_app, has_request_context, request
 from flask.globals import request_ctx
 
-__all__ = ["SessionWatch", "is_current_view", "watch_session"]
+__all__ = ["SessionWatch", "is_current_view", "leads_to", "watch_session"]
 
 
 class SessionWatch:
@@ -39,7 +39,11 @@ def is_current_view(function: Callable[..., Any]) -> bool:
     """Tell whether a function is the view of the current request, or decorated to be it."""
     if not has_request_context() or request.endpoint is None:
         return False
-    view: Any = current_app.view_functions.get(request.endpoint)
+    return leads_to(current_app.view_functions.get(request.endpoint), function)
+
+
+def leads_to(view: Any, function: Callable[..., Any]) -> bool:
+    """Tell whether a view is a function, or that one decorated."""
     while view is not None:
         if view is function:
             return True

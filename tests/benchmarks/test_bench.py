@@ -43,6 +43,7 @@ BESIDE_UKT = {
     "cas": 3.0,
     "exists": 3.0,
 }
+DECORATED = ["a cached page", "with query_string", "a cached Response", "a memoized call"]
 LOOPS = {"asyncio": 0.9, **({"uvloop": 1.5} if find_spec("uvloop") else {})}
 BESIDE_DJANGO_REDIS = {
     "get": 1.35,
@@ -119,6 +120,8 @@ def test_every_backend_is_there(run: tuple[str, list[dict]]) -> None:
         assert rows_of(rows, f"Django's sessions on {server},") == ["load + save"] * redis
         flask = redis and bool(find_spec("flask_session"))
         assert rows_of(rows, f"Flask's sessions on {server},") == ["load + save"] * flask
+        caching = redis and bool(find_spec("flask_caching"))
+        assert rows_of(rows, f"Flask's decorators on {server},") == DECORATED * caching
     assert rows_of(rows, "Other backends of Django's cache,") == [
         f"{call}, {peer}"
         for peer in OTHER_BACKENDS
@@ -172,6 +175,8 @@ def test_bars(run: tuple[str, list[dict]]) -> None:
         expected["Django's sessions on ktserver,"] = {"load + save": 1.8} if redis else {}
         flask = redis and find_spec("flask_session")
         expected["Flask's sessions on ktserver,"] = {"load + save": 1.2} if flask else {}
+        caching = redis and find_spec("flask_caching")
+        expected["Flask's decorators on ktserver,"] = dict.fromkeys(DECORATED * bool(caching), 1.0)
         expected[f"{subject}, 64 tasks"] = {f"aget, {loop}": 2.0 for loop in LOOPS if redis}
     assert {subject: bars_of(rows, subject) for subject in expected} == expected
     barred = [row for row in rows if row["bar"] is not None]

@@ -436,6 +436,67 @@ class TestApps:
         assert small.texts("/outer", "/outer") == ["outer 1 inner 2 inner 3"] * 2
 
 
+class TestDeleting:
+    def delete(self, site, *args, **kwargs):
+        with site.app.app_context():
+            return site.cache.delete_cached(*args, **kwargs)
+
+    def test_by_path(self, small):
+        """An answer is deleted by what its visitor asked for."""
+        view = small.page("/<name>", query_string=True)
+        assert small.texts("/a b", "/a b?q=1&p=2", "/c") == ["1", "2", "3"]
+        assert not self.delete(small, view, "/d")
+        assert not self.delete(small, view, "/a b", {"q": 1})
+        for query in ("p=2&q=1", {"q": 1, "p": 2}, [("q", "1"), ("p", "2")]):
+            assert self.delete(small, view, "/a b", query)
+            small.get("/a b?q=1&p=2")
+        assert self.delete(small, view, "/a b")
+        assert small.texts("/a b", "/a b?q=1&p=2", "/c") == ["7", "6", "3"]
+
+    def test_by_arguments(self, small):
+        """Without a path it is that of the view with these arguments."""
+        view = small.page("/of/<name>")
+        assert small.texts("/of/ü x", "/of/b") == ["1", "2"]
+        assert self.delete(small, view, name="ü x")
+        assert small.texts("/of/ü x", "/of/b") == ["3", "2"]
+        other = small.cache.cached()(lambda: "")
+        with pytest.raises(ConfigError, match="is no view of the app"):
+            self.delete(small, other)
+
+    def test_of_another_host(self, small):
+        """It is the host of the current request, of the app, or the one that is given."""
+        small.app.config["SERVER_NAME"] = "a.org"
+        view = small.page()
+        bases = ["http://a.org", "https://b.org/app"]
+        for base in bases:
+            small.get(base_url=base)
+        assert self.delete(small, view)
+        assert not self.delete(small, view)
+        with small.app.test_request_context(base_url=bases[1]):
+            assert small.cache.delete_cached(view)
+        small.get(base_url=bases[1])
+        assert self.delete(small, view, "/", base_url=bases[1])
+
+    def test_own_keys(self, small):
+        """Whatever makes the key, it is asked as for a request."""
+        fixed = small.page("/fixed", key_prefix="fixed")
+        own = small.page("/own/<name>", make_cache_key=lambda name: f"own {name}")
+        called = small.page("/called", key_prefix=lambda: f"called {request.args['q']}")
+        paths = ["/fixed", "/own/a", "/called?q=b"]
+        assert small.texts(*paths) == ["1", "2", "3"]
+        assert self.delete(small, fixed)
+        assert self.delete(small, own, "/own/a")
+        assert self.delete(small, called, "/called", "q=b")
+        assert small.texts(*paths) == ["4", "5", "6"]
+        assert self.delete(small, own, name="a")
+
+    def test_not_cached(self, small):
+        """What has no answers to be deleted is refused."""
+        for function in (len, small.cache.memoize()(Site.get)):
+            with pytest.raises(ConfigError, match=r"no function that cache\.cached has decorated"):
+                self.delete(small, function, "/")
+
+
 class TestTurns:
     @pytest.mark.parametrize("is_async", [False, True])
     def test_many_at_once(self, any_url, is_async):
