@@ -26,6 +26,7 @@ class FlaskSteps(Steps):
         self.count_visits()
         self.end_other_session()
         self._slow_report()
+        self._template_block()
         self._async_view()
         self._prices()
         self._rates()
@@ -47,6 +48,11 @@ class FlaskSteps(Steps):
 
     def _slow_report(self) -> None:
         self._made = self._kept("report/", "made", "slow report (cached)", slow.REPORT_SECONDS)
+
+    def _template_block(self) -> None:
+        self._kept(
+            "headlines/", "headlines", "template block ({% cache %})", slow.HEADLINES_SECONDS
+        )
 
     def _async_view(self) -> None:
         self._kept("weather/", "made", "async view (aget_or_set)", slow.WEATHER_SECONDS)

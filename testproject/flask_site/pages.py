@@ -30,6 +30,12 @@ def report() -> str:
     return render_template("report.html", rows=slow.sales_by_region(), made_at=slow.now())
 
 
+@pages.get("/headlines/")
+def headlines() -> str:
+    """A page of which only the slow part is cached: the template calls ``latest`` on a miss."""
+    return render_template("headlines.html", latest=slow.latest_headlines, shown_at=slow.now())
+
+
 @pages.get("/weather/")
 async def weather() -> str:
     """An ``async def`` view, whose value is made by a coroutine function."""

@@ -38,6 +38,7 @@ ROWS = [
     "Flask: session",
     "Flask: other sessions",
     "Flask: slow report (cached)",
+    "Flask: template block ({% cache %})",
     "Flask: async view (aget_or_set)",
     "Flask: prices (memoize, delete_memoized)",
     "Flask: exchange rates (get_or_set, lock)",

@@ -56,6 +56,7 @@ class TestCachedPages:
         ("path", "element"),
         [
             ("/report/", "made"),
+            ("/headlines/", "headlines"),
             ("/weather/", "made"),
             ("/rates/", "made"),
             ("/prices/", "tea"),
