@@ -37,10 +37,10 @@ def test_a_process_of_its_own(document, included_server):
 
 
 def flask_lines() -> tuple[str, str]:
-    """Return the README's block for Flask, and its lines for each package that runs on it."""
+    """Return the README's block for Flask, and its lines for the packages that run on it."""
     (app,) = (block for _, block in blocks(README) if "app = Flask(" in block)
-    (caching,) = (block for _, block in blocks(README) if '"CACHE_TYPE"' in block)
-    return app, caching
+    (packages,) = (block for _, block in blocks(README) if '"CACHE_TYPE"' in block)
+    return app, packages
 
 
 class TestReadme:
@@ -68,8 +68,8 @@ class TestReadme:
         assert printed.splitlines() == ["1 1 2 2", "1 3 2 4"]
 
     def test_flask_caching(self, included_server):
-        """With these two lines Flask-Caching keeps its values on the server."""
-        app, caching = flask_lines()
+        """With its lines Flask-Caching keeps its values on the server."""
+        app, packages = flask_lines()
         visit = """
             from flask_caching import Cache
 
@@ -82,8 +82,29 @@ class TestReadme:
 
             print(app.test_client().get("/").text)
         """
-        assert self.run(app + caching + inspect.cleandoc(visit), included_server) == "home\n"
+        assert self.run(app + packages + inspect.cleandoc(visit), included_server) == "home\n"
         assert included_server.client.match_prefix("") == ["flask_cache_:1:view//"]
+
+    def test_flask_session(self, included_server):
+        """With its lines Flask-Session keeps the sessions there."""
+        app, packages = flask_lines()
+        visit = """
+            from flask import session
+            from flask_session import Session
+
+            Session(app)
+
+            @app.get("/")
+            def visits():
+                session["visits"] = session.get("visits", 0) + 1
+                return str(session["visits"])
+
+            visitor = app.test_client()
+            print(visitor.get("/").text, visitor.get("/").text)
+        """
+        assert self.run(app + packages + inspect.cleandoc(visit), included_server) == "1 2\n"
+        (key,) = included_server.client.match_prefix("")
+        assert key.startswith("sessions:1:session:")
 
 
 @contextmanager
