@@ -34,5 +34,7 @@ class KTCacheConfig(AppConfig):
         session_records.session_options()
         register(checks.check_key_functions, Tags.caches)
         register(checks.check_prefixes, Tags.caches)
+        register(session_checks.check_engine)
+        register(session_checks.check_names)
         register(session_checks.check_sessions)
         register(checks.check_pickle, Tags.caches, Tags.security, deploy=True)

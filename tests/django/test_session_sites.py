@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from kt_cache.django.sessions import SessionStore
-from kt_cache.errors import KTError
+from kt_cache.errors import EncodeError, KTError
 from kt_cache.sessions import SessionStore as Records
 from tests.django.conftest import BACKEND
 from tests.django.session_tools import TWO_WEEKS, ends, made
@@ -30,6 +30,16 @@ class PickleSerializer:
 
     def loads(self, data):
         return pickle.loads(data)
+
+
+class TextSerializer:
+    """A slip: Django's serializers make bytes."""
+
+    def dumps(self, obj):
+        return json.dumps(obj)
+
+    def loads(self, data):
+        return json.loads(data)
 
 
 class Bomb:
@@ -243,10 +253,27 @@ class TestSettings:
             SessionStore()
 
     def test_unknown_alias(self, site):
-        """An alias that is not in CACHES is Django's own error."""
-        site.SESSION_CACHE_ALIAS = "nowhere"
-        with pytest.raises(InvalidCacheBackendError, match="nowhere"):
+        """An alias that is not in CACHES is Django's error, with the setting and the aliases."""
+        site.SESSION_CACHE_ALIAS = "nope"
+        with pytest.raises(
+            InvalidCacheBackendError,
+            match=r"SESSION_CACHE_ALIAS is 'nope', .* known are: default, other",
+        ):
             SessionStore()
+
+    def test_missing_backend(self, site):
+        """An entry of CACHES that cannot be made is an error about that entry."""
+        site.CACHES = {"default": {"BACKEND": "tests.django.backends.Missing"}}
+        with pytest.raises(InvalidCacheBackendError, match="Could not find backend"):
+            SessionStore()
+
+    def test_serializer_that_makes_text(self, site):
+        """A serializer that returns text is an error that names the setting and the class."""
+        site.SESSION_SERIALIZER = "tests.django.test_session_sites.TextSerializer"
+        with pytest.raises(
+            EncodeError, match=r"TextSerializer \(SESSION_SERIALIZER\): .*, not str"
+        ):
+            made(a=1)
 
     def test_subclass_of_our_backend(self, site, location):
         """A site's own subclass of the backend will do."""
