@@ -7,7 +7,7 @@ from kt_cache.cache.codec import Codec
 from kt_cache.cache.codec_options import CODEC_OPTIONS, PAYLOAD_OPTIONS, pop_codec
 from kt_cache.cache.core import Cache
 from kt_cache.cache.failure_policy import FailurePolicy
-from kt_cache.cache.locations import STORE_OPTIONS, open_store, store_of
+from kt_cache.cache.locations import STORE_OPTIONS, check_location, open_store, store_of
 from kt_cache.cache.locks import Lock
 from kt_cache.cache.observed import Observer
 from kt_cache.cache.options import check_options
@@ -28,6 +28,7 @@ __all__ = [
     "Observer",
     "ReverseKeyFunction",
     "Store",
+    "check_location",
     "check_options",
     "default_key",
     "open_store",

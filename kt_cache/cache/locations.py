@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from kt_cache.cache.failure_policy import FAILURE_OPTIONS, FailurePolicy
@@ -18,7 +18,9 @@ from kt_cache.client import KyotoTycoon
 from kt_cache.errors import ConfigError
 from kt_cache.transport import PoolConfig
 
-__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "open_store", "store_of"]
+__all__ = ["POOL_OPTIONS", "STORE_OPTIONS", "check_location", "open_store", "store_of"]
+
+_Opener: TypeAlias = "Callable[[Mapping[str, Any]], Store]"
 
 _DEFAULT_PORT = 1978
 _LAST_DATABASE = 65535
@@ -46,25 +48,39 @@ def open_store(location: str, options: Mapping[str, Any] | None = None) -> Store
         and an ``observer``, a function or where to import it from.
     :raises ConfigError: if the location or an option is not understood.
     """
+    opener = _opener_at(location)
+    options = options or {}
+    check_options(options, STORE_OPTIONS)
+    wrap, options = _wrapping(options)
+    return wrap(opener(options))
+
+
+def check_location(location: object) -> None:
+    """Look at a location without making its store, so that an error can name the setting.
+
+    :raises ConfigError: if it is not understood.
+    """
+    _opener_at(location)
+
+
+def _opener_at(location: object) -> _Opener:
+    """Return what makes the store at a location, of options."""
     if not isinstance(location, str) or not location.strip():
         raise ConfigError(
             f"the location must be 'host:port' or 'kt://host:port/db', not {location!r}"
         )
-    options = options or {}
-    check_options(options, STORE_OPTIONS)
-    wrap, options = _wrapping(options)
     location = location.strip()
     try:
         parts = urlsplit(location if "://" in location else f"kt://{location}")
     except ValueError as error:
         raise ConfigError(f"the location is not understood: {error}; {_IPV6_HINT}") from error
-    opener = _OPENERS.get(parts.scheme)
-    if opener is None:
+    engine = _ENGINES.get(parts.scheme)
+    if engine is None:
         raise ConfigError(
             f"unknown scheme {parts.scheme!r} in the location; "
-            f"known are: {', '.join(sorted(_OPENERS))}"
+            f"known are: {', '.join(sorted(_ENGINES))}"
         )
-    return wrap(opener(parts, options))
+    return engine(parts)
 
 
 def store_of(client: KyotoTycoon, options: Mapping[str, Any] | None = None) -> Store:
@@ -90,7 +106,7 @@ def _wrapping(options: Mapping[str, Any]) -> tuple[Callable[[Store], Store], dic
     return lambda store: observe(apply_policy(store, policy), observer), rest
 
 
-def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:
+def _kyoto(parts: SplitResult) -> _Opener:
     if parts.query or parts.fragment or _strange(parts.netloc):
         raise ConfigError("a kt:// location has a host, a port and a database, nothing else")
     if (parts.netloc.count(":") > 1) != ("[" in parts.netloc):
@@ -99,14 +115,15 @@ def _open_kyoto(parts: SplitResult, options: Mapping[str, Any]) -> Store:
         port = _DEFAULT_PORT if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError("the location's port must be a number from 1 to 65535") from error
-    if not parts.hostname:
+    host = parts.hostname
+    if not host:
         raise ConfigError("the location lacks a host")
     index = parts.path.strip("/") or "0"
     if not (index.isascii() and index.isdigit() and int(index) <= _LAST_DATABASE):
         raise ConfigError(
             f"the database in the location must be its index, 0 to {_LAST_DATABASE}, not {index!r}"
         )
-    return KyotoStore(PoolConfig(host=parts.hostname, port=port, **options), db=int(index))
+    return lambda options: KyotoStore(PoolConfig(host=host, port=port, **options), db=int(index))
 
 
-_OPENERS: dict[str, Callable[[SplitResult, Mapping[str, Any]], Store]] = {"kt": _open_kyoto}
+_ENGINES: dict[str, Callable[[SplitResult], _Opener]] = {"kt": _kyoto}

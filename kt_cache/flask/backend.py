@@ -19,7 +19,7 @@ from kt_cache.errors import ConfigError
 from kt_cache.flask.coordination import CoordinationMethods
 from kt_cache.flask.extras import ExtraMethods
 from kt_cache.flask.methods import CacheMethods
-from kt_cache.flask.terms import Timeout, seconds_of, whole_seconds
+from kt_cache.flask.terms import Timeout, check_prefix, seconds_of, whole_seconds
 
 if TYPE_CHECKING:
     from cachelib import BaseCache
@@ -66,8 +66,7 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, CacheMethods, BaseCach
     ) -> None:
         super().__init__(default_timeout=whole_seconds(default_timeout))
         self.ignore_delete_many_errors = ignore_delete_many_errors
-        if not isinstance(key_prefix, str):
-            raise ConfigError(f"key_prefix must be text, not {key_prefix!r}")
+        check_prefix(key_prefix)
         check_options(options, BACKEND_OPTIONS)
         codec = pop_codec(options)
         store = open_store(url, options)

@@ -12,9 +12,9 @@ from kt_cache.flask.decorators import DecoratorMethods
 from kt_cache.flask.extras import ExtraMethods
 from kt_cache.flask.fragments import FragmentExtension, FragmentMethods
 from kt_cache.flask.methods import CacheMethods
-from kt_cache.flask.settings import check_names, options_from, url_from
+from kt_cache.flask.settings import check_names, naming, options_from, url_from
 from kt_cache.flask.signals import SignalObserver
-from kt_cache.flask.terms import Timeout, seconds_of
+from kt_cache.flask.terms import Timeout, check_prefix, seconds_of, whole_seconds
 
 __all__ = ["KTCache"]
 
@@ -45,14 +45,17 @@ class KTCache(DecoratorMethods, FragmentMethods, CoordinationMethods, ExtraMetho
         :raises ConfigError: if it lacks the URL or is not understood.
         """
         check_names(app, "KT_CACHE", _SETTINGS, BACKEND_OPTIONS)
+        url = url_from(app, "KT_CACHE_URL")
+        timeout = app.config.get("KT_CACHE_DEFAULT_TIMEOUT", 300)
+        with naming("KT_CACHE_DEFAULT_TIMEOUT"):
+            whole_seconds(timeout)
+        prefix = app.config.get("KT_CACHE_KEY_PREFIX", DEFAULT_PREFIX)
+        with naming("KT_CACHE_KEY_PREFIX"):
+            check_prefix(prefix)
         options = options_from(app, "KT_CACHE_OPTIONS", BACKEND_OPTIONS)
-        options["observer"] = SignalObserver(app, self, observer_of(options.get("observer")))
-        backend = KyotoTycoonCache(
-            url_from(app, "KT_CACHE_URL"),
-            default_timeout=app.config.get("KT_CACHE_DEFAULT_TIMEOUT", 300),
-            key_prefix=app.config.get("KT_CACHE_KEY_PREFIX", DEFAULT_PREFIX),
-            **options,
-        )
+        with naming("KT_CACHE_OPTIONS"):
+            options["observer"] = SignalObserver(app, self, observer_of(options.get("observer")))
+            backend = KyotoTycoonCache(url, timeout, prefix, **options)
         app.extensions.setdefault("kt_cache", {})[self] = backend
         app.jinja_env.add_extension(FragmentExtension)
 

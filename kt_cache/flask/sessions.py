@@ -17,7 +17,7 @@ from kt_cache.flask.server_session import ServerSession
 from kt_cache.flask.session_commands import add_commands
 from kt_cache.flask.session_errors import UnloadedSession, answer_instead
 from kt_cache.flask.session_owners import USER_KEY, SessionOwners
-from kt_cache.flask.settings import check_names, options_from, url_from
+from kt_cache.flask.settings import check_names, naming, options_from, url_from
 from kt_cache.flask.tagged_json import TAGGED_JSON
 from kt_cache.flask.user_sessions import UserSessionMethods, check_user_key
 from kt_cache.sessions import SESSION_OPTIONS, Origin, SessionOptions, SessionStore
@@ -232,9 +232,10 @@ class KTSession(UserSessionMethods):
         check_names(app, "KT_SESSION", _SETTINGS, _OPTIONS)
         url = url_from(app, "KT_SESSION_URL", "KT_CACHE_URL")
         options = options_from(app, "KT_SESSION_OPTIONS", _OPTIONS)
-        chosen = {name: options.pop(name) for name in SESSION_OPTIONS & options.keys()}
-        codec = pop_codec(options, TAGGED_JSON, further=[TAGGED_JSON])
-        store = SessionStore(open_store(url, options), codec, SessionOptions.read(chosen))
+        with naming("KT_SESSION_OPTIONS"):
+            chosen = {name: options.pop(name) for name in SESSION_OPTIONS & options.keys()}
+            codec = pop_codec(options, TAGGED_JSON, further=[TAGGED_JSON])
+            store = SessionStore(open_store(url, options), codec, SessionOptions.read(chosen))
         user_key = check_user_key(app.config.get("KT_SESSION_USER_KEY", USER_KEY))
         owners = SessionOwners(
             store, user_key, lambda _: app.permanent_session_lifetime.total_seconds()

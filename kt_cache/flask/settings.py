@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
 
-from kt_cache.cache import check_options
+from kt_cache.cache import check_location, check_options
 from kt_cache.cache.foreign_options import foreign_option
 from kt_cache.cache.options import closest
 from kt_cache.errors import ConfigError
 
-__all__ = ["check_names", "options_from", "url_from"]
+__all__ = ["check_names", "naming", "options_from", "url_from"]
 
 # What Django and other extensions call our settings, where that is far from our own names.
 _OTHER_NAMES = {
     "host": "url",
     "location": "url",
+    "s": "options",  # Django's KT_SESSIONS
     "server": "url",
     "timeout": "default_timeout",
     "ttl": "default_timeout",
 }
 
 
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """Say in which setting it is that something is not understood.
+
+    :raises ConfigError: within it, with the setting's name before the message.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"app.config[{setting!r}]: {error.message}") from error
+
+
 def url_from(app: Flask, *names: str) -> str:
     """Return the first of these settings that is set.
 
-    :raises ConfigError: if none is.
+    :raises ConfigError: if none is, or it is not a location.
     """
     for name in names:
-        if app.config.get(name):
-            return str(app.config[name])
+        url = app.config.get(name)
+        if url:
+            with naming(name):
+                check_location(url)
+            return str(url)
     setting = " or ".join(f"app.config[{name!r}]" for name in names)
     raise ConfigError(f"set {setting} to the server, such as 'kt://127.0.0.1:1978'")
 
@@ -47,7 +64,8 @@ def options_from(app: Flask, name: str, known: frozenset[str]) -> dict[str, Any]
         return {}
     if not isinstance(options, Mapping):
         raise ConfigError(f"app.config[{name!r}] must be a dictionary, not {options!r}")
-    check_options(options, known)
+    with naming(name):
+        check_options(options, known)
     return dict(options)
 
 

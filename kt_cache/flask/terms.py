@@ -44,6 +44,15 @@ def whole_seconds(timeout: int | timedelta) -> int:
     return timeout
 
 
+def check_prefix(prefix: object) -> None:
+    """Refuse what cannot stand before keys.
+
+    :raises ConfigError: if it is not text.
+    """
+    if not isinstance(prefix, str):
+        raise ConfigError(f"key_prefix must be text, not {prefix!r}")
+
+
 class _Refusals:
     """Within it the error for a value that cannot be stored is cachelib's."""
 

@@ -296,14 +296,29 @@ class TestConfiguration:
         ("config", "message"),
         [
             ({}, r"set app\.config\['KT_SESSION_URL'\] or app\.config\['KT_CACHE_URL'\]"),
-            ({"KT_CACHE_URL": "redis://localhost"}, "unknown scheme 'redis'"),
+            (
+                {"KT_CACHE_URL": "redis://localhost"},
+                r"^app\.config\['KT_CACHE_URL'\]: unknown scheme 'redis'",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_URL": "localhost:port"},
+                r"^app\.config\['KT_SESSION_URL'\]: the location's port must be",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSIONS": {"mode": "error"}},
+                "'KT_SESSIONS'; did you mean 'KT_SESSION_OPTIONS'",
+            ),
+            (
+                {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"read_timeout": -1}},
+                r"^app\.config\['KT_SESSION_OPTIONS'\]: read_timeout must be",
+            ),
             (
                 {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"touch_afer": 0.5}},
-                "unknown option 'touch_afer'; did you mean 'touch_after'",
+                r"^app\.config\['KT_SESSION_OPTIONS'\]: .* 'touch_afer'.*'touch_after'",
             ),
             (
                 {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"mode": "marge"}},
-                "mode: unknown choice 'marge'; did you mean 'merge'",
+                r"^app\.config\['KT_SESSION_OPTIONS'\]: mode: unknown choice 'marge'; .*'merge'",
             ),
             (
                 {"KT_CACHE_URL": "localhost", "KT_SESSION_OPTIONS": {"touch_after": 1}},
