@@ -18,6 +18,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest
 
 from kt_cache.django.session_failures import RememberedFailures
+from kt_cache.errors import SessionUnavailable
 from kt_cache.sessions import Copies, Origin, Owned, UserSessions
 from kt_cache.sessions import SessionStore as Records
 
@@ -131,8 +132,12 @@ class OwnedSession(SessionBase):
         discard: Callable[[], None],
         has_new_id: bool,
     ) -> None:
+        def save_for_certain() -> None:
+            save()
+            self._refuse_a_loss()
+
         with RememberedFailures(self):
-            stored = self.users.store(now, before, save, discard, **self._visitor)
+            stored = self.users.store(now, before, save_for_certain, discard, **self._visitor)
             self._stored(now, stored, has_new_id)
 
     async def _astore(
@@ -143,8 +148,14 @@ class OwnedSession(SessionBase):
         discard: Callable[[], Awaitable[None]],
         has_new_id: bool,
     ) -> None:
+        async def save_for_certain() -> None:
+            await save()
+            self._refuse_a_loss()
+
         with RememberedFailures(self):
-            stored = await self.users.astore(now, before, save, discard, **self._visitor)
+            stored = await self.users.astore(
+                now, before, save_for_certain, discard, **self._visitor
+            )
             self._stored(now, stored, has_new_id)
 
     def delete(self, session_key: str | None = None) -> None:
@@ -198,6 +209,11 @@ class OwnedSession(SessionBase):
     def _loaded(self, data: dict[str, Any]) -> dict[str, Any]:
         self._noted = self._owned(data, self.session_key)
         return data
+
+    def _refuse_a_loss(self) -> None:
+        # The index must not say of a session what may not have been stored.
+        if self._origin is not None and self._origin.is_read_only:
+            raise SessionUnavailable("the session has another user now, and could not be stored")
 
     def _stored(self, now: Owned | None, stored: bool, has_new_id: bool) -> None:
         if stored:

@@ -48,3 +48,6 @@ class Loaded(NamedTuple):
 
     data: dict[str, Any]
     origin: Origin
+
+    def __repr__(self) -> str:
+        return f"<Loaded: {len(self.data)} keys, {self.origin!r}>"

@@ -70,7 +70,7 @@ class Owned:
     """
 
     user: str
-    session_id: str
+    session_id: str = field(repr=False)
 
 
 Entries: TypeAlias = "dict[Digest, Entry]"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.http import HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from kt_cache.django import KyotoTycoonCache
 from kt_cache.django.session_middleware import SessionMiddleware
+from kt_cache.errors import SessionUnavailable
 
 
 class OwnBackend(KyotoTycoonCache):
@@ -24,6 +27,15 @@ class ReadsSession(MiddlewareMixin):
     """Asks for the session before any view does."""
 
     def process_request(self, request):
+        request.session.get("a")
+
+
+class ReadsSessionAgain(MiddlewareMixin):
+    """Asks for the session once more if it cannot be had."""
+
+    def process_request(self, request):
+        with suppress(SessionUnavailable):
+            request.session.get("a")
         request.session.get("a")
 
 

@@ -11,8 +11,11 @@ from django.core.cache import caches
 from django.test import AsyncClient, Client
 
 from kt_cache import EmbeddedServer
+from kt_cache.cache.base import PROTECTED_PREFIX
+from kt_cache.cache.kyoto import KyotoStore
+from kt_cache.django import sessions_of
 from kt_cache.django.sessions import SessionStore
-from kt_cache.errors import SessionUnavailable
+from kt_cache.errors import ReadTimeout, SessionUnavailable
 from kt_cache.testing import FaultProxy
 from tests.django.backends import OutageAfterTheView
 from tests.django.conftest import BACKEND
@@ -68,6 +71,13 @@ def down(session_site, dead_port):
         session_site.CACHES = at(dead_port, connect_timeout=0.3)
 
     return go
+
+
+def only_for_sessions(fail, call):
+    """Return a method of the store that does one thing for sessions and another for the rest."""
+    return lambda store, key, *args: (
+        fail() if key.startswith(PROTECTED_PREFIX) else call(store, key, *args)
+    )
 
 
 @pytest.fixture
@@ -140,6 +150,26 @@ class TestRaise:
         assert "no-store" in response["Cache-Control"]
         assert NAME not in response.cookies
         assert cookie_of(visitor) == before
+
+    def test_errors_after_a_failure(self, visitor, session_site, monkeypatch):
+        """A failure that is over is not what a later error of the site is answered with."""
+        session_site.MIDDLEWARE = [OURS, "tests.django.backends.ReadsSessionAgain"]
+        visitor = restarted(visitor)
+        getattr(visitor, "_client", visitor).raise_request_exception = False
+        get_record = KyotoStore.get_record
+
+        def fail_once(store, key):
+            monkeypatch.setattr(KyotoStore, "get_record", get_record)
+            raise ReadTimeout("no reply")
+
+        monkeypatch.setattr(KyotoStore, "get_record", fail_once)
+        logging.disable(logging.CRITICAL)
+        try:
+            response = visitor.get("/put")
+        finally:
+            logging.disable(logging.NOTSET)
+        assert KyotoStore.get_record is get_record
+        assert response.status_code == 500
 
     def test_other_errors(self, visitor, session_site):
         """A site's own errors stay what they are, while the store works."""
@@ -226,6 +256,30 @@ class TestReadOnly:
             proxy.restore()
             caches["default"].client.close_all()
 
+    @pytest.mark.parametrize("path", ["/become", "/leave"])
+    def test_the_session_alone_is_not_written(self, new_visitor, session_site, monkeypatch, path):
+        """Nor is it if one slow reply is all that fails: nobody is in no list while logged in."""
+        session_site.MIDDLEWARE = [OURS, AFTER]
+        visitor = new_visitor()
+        visitor.get("/put?key=a&value=1" if path == "/become" else "/become")
+        before = data_of(visitor)
+
+        def fail():
+            raise ReadTimeout("no reply")
+
+        def begin():
+            for name in ("swap_record", "aswap_record"):
+                call = getattr(KyotoStore, name)
+                monkeypatch.setattr(KyotoStore, name, only_for_sessions(fail, call))
+
+        monkeypatch.setattr(OutageAfterTheView, "begin", staticmethod(begin))
+        response = visitor.get(path)
+        monkeypatch.undo()
+        assert response.status_code == 503
+        assert NAME not in response.cookies
+        assert data_of(visitor) == before
+        assert len(sessions_of("7")) == (path == "/leave")
+
     def test_change_behind_the_view(self, new_visitor, session_site, any_server, monkeypatch):
         """What else the view has changed is lost; no cache keeps the answer that says it is not."""
         session_site.MIDDLEWARE = [OURS, AFTER]
@@ -237,6 +291,7 @@ class TestReadOnly:
             response = visitor.get("/put?key=a&value=2")
             assert response.status_code == 200
             assert "no-store" in response["Cache-Control"]
+            assert NAME not in response.cookies
             proxy.restore()
             caches["default"].client.close_all()
 

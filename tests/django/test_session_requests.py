@@ -360,6 +360,15 @@ class TestForeignCookies:
         assert cookie_of(visitor) != made_up
         assert not SessionStore().exists(made_up)
 
+    def test_on_pages_without_a_session(self, new_visitor, session_site):
+        """With SESSION_SAVE_EVERY_REQUEST an unknown cookie is nobody's fault on any page."""
+        session_site.SESSION_SAVE_EVERY_REQUEST = True
+        session_site.MIDDLEWARE = [OURS]
+        visitor = new_visitor()
+        visitor.cookies["sessionid"] = "a" * 32
+        assert visitor.get("/numbered").status_code == 200
+        assert caches["default"].store.keys(b"") == []
+
     def test_known_before_login(self, visitor):
         """An id that somebody else knew before the login is worth nothing afterwards."""
         visitor.get("/put?key=a&value=1")

@@ -19,6 +19,7 @@ from django.test import AsyncClient, Client
 
 import kt_cache.django
 from kt_cache.cache.base import USER_PREFIX
+from kt_cache.cache.kyoto import KyotoStore
 from kt_cache.django import (
     akill_session,
     akill_sessions,
@@ -28,7 +29,7 @@ from kt_cache.django import (
     sessions_of,
 )
 from kt_cache.django.sessions import SessionStore
-from kt_cache.errors import KTError, SessionUnavailable
+from kt_cache.errors import ConnectionClosed, KTError, SessionUnavailable
 from tests.django.session_tools import made, without_index
 from tests.django.test_session_requests import ENGINES
 from tests.support.failing import dead_port
@@ -399,6 +400,45 @@ class TestSession:
         session.save()
         assert dict(SessionStore(key_of(browser)).items()) == {"cart": 1}
         assert sessions_of(ada) == []
+
+    def test_flushed_and_logged_in_again(self, ada, way):
+        """Whoever ends a session may begin one of the same user in the same request."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        session.load()
+        way(session, "flush")
+        session[SESSION_KEY] = str(ada.pk)
+        way(session, "save")
+        assert [each.current for each in sessions_of(ada, session.session_key)] == [True]
+
+    def test_flushed(self, ada, way):
+        """A session that was ended leaves nothing in the index."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        session.load()
+        way(session, "flush")
+        assert records() == []
+
+    def test_new_id_though_the_index_fails_then(self, ada, way, monkeypatch):
+        """A session that has its new id keeps it, also if the index still has the earlier one."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk), "cart": 1}))
+        session.load()
+        earlier, store = session.session_key, session._records
+
+        class FailingThen(type(store)):
+            def _moving(self, *arguments):
+                moved = yield from super()._moving(*arguments)
+                for name in ("swap_record", "aswap_record"):
+                    monkeypatch.setattr(KyotoStore, name, fail)
+                return moved
+
+        def fail(*_):
+            raise ConnectionClosed("gone")
+
+        session._records = FailingThen(store.store, store.codec)
+        way(session, "cycle_key")
+        monkeypatch.undo()
+        assert not SessionStore().exists(earlier)
+        assert SessionStore(session.session_key)["cart"] == 1
+        assert [each.current for each in sessions_of(ada, session.session_key)] == [True]
 
     def test_user_taken_out(self, ada):
         """A session that loses its user leaves the list and goes on."""

@@ -17,6 +17,10 @@ def numbered(request):
     return HttpResponse(f"page {next(counter)} of {request.GET.get('q', '')}")
 
 
+async def anumbered(request):
+    return numbered(request)
+
+
 def visits(request):
     request.session["visits"] = request.session.get("visits", 0) + 1
     return HttpResponse(f"visit {request.session['visits']}")
@@ -118,8 +122,21 @@ async def abecome(request):
     return HttpResponse("welcome")
 
 
+def leave(request):
+    """Log out by hand, without a new id."""
+    del request.session["_auth_user_id"]
+    return HttpResponse("bye")
+
+
+async def aleave(request):
+    await request.session.apop("_auth_user_id")
+    return HttpResponse("bye")
+
+
 urlpatterns = [
     path("become", become),
+    path("leave", leave),
+    path("aleave", aleave),
     path("abecome", abecome),
     path("put", put),
     path("put-slowly", put_slowly),
@@ -130,6 +147,7 @@ urlpatterns = [
     path("alogin", alogin),
     path("alogout", alogout),
     path("numbered", numbered),
+    path("anumbered", anumbered),
     path("cached", cache_page(60)(numbered)),
     path("cached-shortly", cache_page(0.4)(numbered)),
     path("cached-elsewhere", cache_page(60, cache="other", key_prefix="pages")(numbered)),

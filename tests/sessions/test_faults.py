@@ -129,6 +129,22 @@ class TestUnknownOutcome:
         assert faulty.delete(ID) is True
         assert others.load(ID) is None
 
+    def test_delete_not_sent(self, open_sessions, store, others):
+        """Nor is there one whose deletion never reached the server: a logout is one."""
+        others.create(ID, {"a": 1}, 60)
+
+        class Unsent(KyotoStore):
+            failures = 1
+
+            def remove(self, key):
+                if self.failures:
+                    self.failures -= 1
+                    raise OutcomeUnknown("the connection broke")
+                return super().remove(key)
+
+        assert SessionStore(Unsent(store.config), Codec("json")).delete(ID) is True
+        assert others.load(ID) is None
+
     def test_not_sent(self, store, others):
         """A save that was not carried out is tried again."""
         others.create(ID, {"a": 1}, 60)

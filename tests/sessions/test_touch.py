@@ -98,6 +98,14 @@ class TestTouch:
         assert proxy.trips == 2
         assert sessions.load(ID).data == {"a": 1}
 
+    def test_changed_by_another(self, recorded):
+        """A save behind a touch that came too late loses nothing of what another has stored."""
+        sessions, loaded = recorded(500)
+        sessions.save(ID, {"a": 1, "b": 2}, 500, sessions.load(ID).origin)
+        origin = sessions.touch(ID, 1_000, loaded.origin)
+        assert sessions.save(ID, {"a": 1, "c": 3}, 1_000, origin)
+        assert sessions.load(ID).data == {"a": 1, "b": 2, "c": 3}
+
     def test_another_lifetime(self, recorded):
         """A lifetime that another request gave with its changes is not overruled."""
         sessions, loaded = recorded(500)

@@ -198,6 +198,7 @@ class TestList:
         (key,) = index_records(sessions.store)
         assert b"secret" not in key + sessions.store.get(key)
         assert "secret" not in repr(users.sessions_of(7))
+        assert "secret" not in repr(Owned("7", "a secret id"))
 
     def test_current_is_none_of_them(self, login, users):
         """An id of somebody else's session, or of none, marks nothing."""
@@ -506,6 +507,16 @@ class TestEnds:
 
 
 class TestNewId:
+    def test_just_being_stored(self, login, users, sessions):
+        """An old session has as long as a new one to be stored under its new id."""
+        early = users_of(sessions, clock=shifted_clock(-5_000))
+        assert early.note(7, "old")
+        sessions.create("old", {}, LIFETIME)
+        assert users.note(7, "new", continues="old")
+        sessions.delete("old")
+        assert users.sweep() == 1
+        assert users.knows(7, "new")
+
     def test_goes_on(self, login, users, sessions):
         """A session under a new id is still the one that began then and there."""
         login.begin(7, "old", address=ADDRESS, agent=AGENT)
