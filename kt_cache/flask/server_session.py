@@ -42,7 +42,8 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         self.has_cookie = has_cookie
         self.new = session_id is None
         self.wants_new_id = False
-        self.is_given_up = False  # storing it has failed
+        self.is_cleared = False  # by :meth:`clear`, not by taking out one thing after the other
+        self.is_given_up = False  # nothing of it is stored any more: that failed, or it was ended
         self.modified = False
         self.accessed = False
 
@@ -57,11 +58,17 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         names = dict.keys(self)  # which does not count as an access of a view
         return len(names) > 1 or (len(names) == 1 and "_permanent" not in names)
 
+    def goes_on_as(self, session_id: str, owned: Owned | None) -> None:
+        """Note under which id, and as whose, the session has been stored."""
+        self.session_id = session_id
+        self.owned = owned
+        self.wants_new_id = False
+
     def regenerate(self) -> None:
         """Give the session a new id when the request ends; its data stays, the old id is void.
 
-        Call it where a visitor logs in or out or gets other rights, so that an id somebody else may
-        know is worth nothing after that.
+        Call it where a visitor gets other rights, so that an id somebody else may know is worth
+        nothing after that. Where the user changes, at login and logout, it happens by itself.
 
         :raises SessionUnavailable: if the session could not be loaded.
         """
@@ -77,6 +84,7 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         """
         self._refuse_if_read_only("ended")
         super().clear()
+        self.is_cleared = True
 
     def pop(self, key: str, *default: Any) -> Any:
         """Remove a key and return its value, or the default if there is one.

@@ -7,13 +7,13 @@ default Flask-Login's. So nobody has to be told of logins and logouts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import has_request_context, request
 
-from kt_cache.sessions import Origin, Owned, SessionStore, UserSessions
+from kt_cache.sessions import Owned, SessionStore, UserSessions
 
-__all__ = ["USER_KEY", "SessionOwners"]
+__all__ = ["USER_KEY", "SessionEnded", "SessionOwners"]
 
 USER_KEY = "_user_id"
 """Under which key Flask-Login keeps the user's id, and so do sites on which it is not set."""
@@ -21,8 +21,15 @@ USER_KEY = "_user_id"
 _REALM = "flask"
 
 
+T = TypeVar("T")
+
+
+class SessionEnded(Exception):
+    """A session is not stored, for it was ended while the request ran."""
+
+
 class _NotStored(Exception):
-    """The session is not stored: its id is taken, or it was deleted."""
+    """Nothing was stored that could be in a user's list."""
 
 
 class SessionOwners:
@@ -53,34 +60,35 @@ class SessionOwners:
         return Owned(str(user), session_id)
 
     def keep(
-        self, now: Owned | None, before: Owned | None, save: Callable[[], Origin | None]
-    ) -> Origin | None:
-        """Store a session.
+        self, now: Owned | None, before: Owned | None, save: Callable[[], T | None]
+    ) -> T | None:
+        """Store a session, or end it.
 
         :param now: whose it is to be.
         :param before: whose it was, by what is known here.
-        :param save: stores it; returns ``None`` if it did not.
-        :return: what ``save`` did, or ``None`` if the session was ended meanwhile.
+        :param save: does it; returns something false if there was nothing to be done any more.
+        :return: what ``save`` returned.
+        :raises SessionEnded: if the user's sessions were ended meanwhile, and this one with them.
         """
         if now == before:
             return save()
-        origins = []
+        saved: list[T | None] = []
 
         def save_for_certain() -> None:
-            origin = save()
-            if origin is None:
+            saved.append(save())
+            if not saved[0] and now is not None:
                 raise _NotStored
-            origins.append(origin)
 
         def discard() -> None:
             if now is not None:
                 self._store.delete(now.session_id)
 
         try:
-            stored = self.users.store(now, before, save_for_certain, discard, **_visitor())
+            if not self.users.store(now, before, save_for_certain, discard, **_visitor()):
+                raise SessionEnded
         except _NotStored:
             return None
-        return origins[0] if stored else None
+        return saved[0]
 
 
 def _visitor() -> dict[str, str | None]:

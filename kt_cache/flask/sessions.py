@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -16,21 +12,19 @@ from kt_cache.errors import SessionConflict, SessionUnavailable
 from kt_cache.flask.server_session import ServerSession
 from kt_cache.flask.session_commands import add_commands
 from kt_cache.flask.session_errors import UnloadedSession, answer_instead
+from kt_cache.flask.session_keeper import SessionKeeper
 from kt_cache.flask.session_owners import USER_KEY, SessionOwners
 from kt_cache.flask.settings import check_names, naming, options_from, url_from
 from kt_cache.flask.tagged_json import TAGGED_JSON
 from kt_cache.flask.user_sessions import UserSessionMethods, check_user_key
-from kt_cache.sessions import SESSION_OPTIONS, Origin, SessionOptions, SessionStore
+from kt_cache.sessions import SESSION_OPTIONS, SessionOptions, SessionStore
 from kt_cache.sessions.outage import note_dropped_write
 
 __all__ = ["KTSession", "KTSessionInterface", "ServerSession"]
 
-logger = logging.getLogger("kt_cache.sessions")
-
 # An ignored error would end everybody's session.
 _OPTIONS = STORE_OPTIONS - {"ignore_errors"} | CODEC_OPTIONS | SESSION_OPTIONS
 _SETTINGS = frozenset({"KT_SESSION_URL", "KT_SESSION_OPTIONS", "KT_SESSION_USER_KEY"})
-_ID_BYTES = 32
 _LONGEST_ID = 256  # characters of a cookie that are worth a look
 
 
@@ -55,6 +49,7 @@ class KTSessionInterface(SessionInterface):
     def __init__(self, store: SessionStore, owners: SessionOwners | None = None) -> None:
         self.store = store
         self.owners = owners or SessionOwners(store, USER_KEY, lambda _: None)
+        self._keeper = SessionKeeper(store, self.owners)
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin:
         """Return the session that the request's cookie names, or a new one."""
@@ -83,11 +78,10 @@ class KTSessionInterface(SessionInterface):
             if session.modified:
                 note_dropped_write()
             if session.accessed:
-                _vary_by_cookie(response)
-                response.cache_control.no_store = True
+                _keep_from_caches(response)
             return
         if session.is_given_up:
-            return  # this is the answer that says so
+            return
         depends_on_cookie = session.accessed
         try:
             if self._store_or_end(app, session, response):
@@ -95,12 +89,12 @@ class KTSessionInterface(SessionInterface):
         except (SessionUnavailable, SessionConflict) as error:
             session.is_given_up = True
             answer_instead(app, session, response, error)
-        if not depends_on_cookie:
+            _keep_from_caches(response)
             return
-        _vary_by_cookie(response)
-        if session.is_read_only:
-            # Nobody is to find the page without a login in a cache when the store is back.
-            response.cache_control.no_store = True
+        if depends_on_cookie and session.is_read_only:
+            _keep_from_caches(response)
+        elif depends_on_cookie:
+            _vary_by_cookie(response)
 
     @staticmethod
     def regenerate(session: SessionMixin) -> None:
@@ -114,7 +108,9 @@ class KTSessionInterface(SessionInterface):
         """Store the session, or remove it; whether the response sets or removes its cookie."""
         if not session.has_data:
             return self._end(app, session, response)
-        if not self.should_set_cookie(app, session) or not self._store(app, session):
+        if not self.should_set_cookie(app, session):
+            return False
+        if not self._keeper.keep(session, app.permanent_session_lifetime.total_seconds()):
             return False
         response.set_cookie(
             self.get_cookie_name(app),
@@ -124,77 +120,19 @@ class KTSessionInterface(SessionInterface):
         )
         return True
 
-    def _store(self, app: Flask, session: ServerSession) -> bool:
-        """Store the session; return ``False`` if its cookie is to be left alone.
-
-        That is so if it was ended meanwhile, for the visitor may have another one by now, and if
-        it is read-only.
-        """
-        lifetime = app.permanent_session_lifetime.total_seconds()
-        session_id, origin = session.session_id, session.origin
-        if session_id is None:
-            self._create(session, lifetime)
-            return True
-        if session.wants_new_id and origin is not None:
-            self._move(session, session_id, lifetime, origin)
-        elif session.modified or origin is None:
-            save = partial(self.store.save, session_id, session, lifetime, origin)
-            self._keep(session, session_id, save)
-        else:
-            self._keep(session, session_id, partial(self.store.touch, session_id, lifetime, origin))
-        if session.origin is None and session.modified:
-            logger.info("a session was ended during a request: what that changed in it is dropped")
-        return session.origin is not None and not session.is_read_only
-
-    def _create(self, session: ServerSession, lifetime: float) -> None:
-        while session.session_id is None:
-            session_id = _new_id()
-            create = partial(self.store.create, session_id, session, lifetime)
-            if self._keep(session, session_id, create):
-                session.session_id = session_id
-        session.wants_new_id = False
-
-    def _move(
-        self, session: ServerSession, session_id: str, lifetime: float, origin: Origin
-    ) -> None:
-        new_id, before = _new_id(), session.owned
-        move = partial(self.store.move, session_id, new_id, session, lifetime, origin)
-        if not self._keep(session, new_id, move):
-            return
-        session.session_id = new_id
-        session.wants_new_id = False
-        if before is not None:
-            self.owners.users.forget(before.user, before.session_id)
-
-    def _keep(
-        self, session: ServerSession, session_id: str, save: Callable[[], Origin | None]
-    ) -> bool:
-        """Call ``save`` and keep the index of the session's user right; whether it is stored."""
-        if session.is_read_only:
-            session.origin = save()
-            return session.origin is not None
-        now = self.owners.owned(session, session_id)
-        session.origin = self.owners.keep(now, session.owned, save)
-        if session.origin is None:
-            return False
-        session.owned = now
-        return True
-
     def _end(self, app: Flask, session: ServerSession, response: Response) -> bool:
         """Remove a session that was emptied; whether the response removes its cookie.
 
-        One that never had data leaves no trace.
+        One that never had data leaves no trace. A cookie that names none is removed by ``clear()``
+        only: the visitor may have another one by now, and who puts something into the session and
+        takes it out again wants no logout.
         """
         if not session.modified or not session.has_cookie or session.is_read_only:
             return False
-        if session.session_id is not None:
-            was_there = self.store.delete(session.session_id)
-            if session.owned is not None:
-                self.owners.users.forget(session.owned.user, session.session_id)
-            if not was_there:
-                return False  # others were first; the visitor may have another one by now
-        response.delete_cookie(self.get_cookie_name(app), **self._cookie_scope(app))
-        return True
+        is_over = self._keeper.end(session) if session.session_id else session.is_cleared
+        if is_over:
+            response.delete_cookie(self.get_cookie_name(app), **self._cookie_scope(app))
+        return is_over
 
     def _cookie_scope(self, app: Flask) -> dict[str, Any]:
         scope = {
@@ -247,8 +185,9 @@ class KTSession(UserSessionMethods):
     def regenerate(session: SessionMixin) -> None:
         """Give a session a new id when the request ends; its data stays, the old id is void.
 
-        Call it where a visitor logs in or out or gets other rights, so that an id somebody else may
-        know is worth nothing after that. ``session.regenerate()`` is the same.
+        Call it where a visitor gets other rights, so that an id somebody else may know is worth
+        nothing after that. Where the user changes, at login and logout, it happens by itself.
+        ``session.regenerate()`` is the same.
 
         :param session: ``flask.session``.
         :raises RuntimeError: if the session is not one of kt_cache's.
@@ -264,5 +203,7 @@ def _vary_by_cookie(response: Response) -> None:
         response.headers.add("Vary", "Cookie")
 
 
-def _new_id() -> str:
-    return secrets.token_urlsafe(_ID_BYTES)
+def _keep_from_caches(response: Response) -> None:
+    """See to it that nobody finds a page without the login in a cache when the store is back."""
+    _vary_by_cookie(response)
+    response.cache_control.no_store = True

@@ -22,7 +22,7 @@ from flask import (
 from flask.views import MethodView
 
 from kt_cache.errors import ConfigError, TransportError
-from kt_cache.flask import KTCache, KTSession
+from kt_cache.flask import KTCache
 from tests.flask.conftest import make_app
 from tests.support.failing import dead_port, own
 from tests.support.threads import run_threads
@@ -35,8 +35,7 @@ SERIALIZERS = ["pickle", "json", "msgpack"]
 class Site:
     """An app with a cache, whose pages say how often they ran."""
 
-    def __init__(self, url: str, *, is_async: bool = False, **config) -> None:
-        self.is_async = is_async
+    def __init__(self, url: str, **config) -> None:
         self.app = make_app(SECRET_KEY="s", KT_CACHE_URL=url, **config)
         self.cache = KTCache(self.app)
         self.runs = itertools.count(1)
@@ -44,16 +43,13 @@ class Site:
     def page(self, rule="/", result=None, methods=None, **options):
         """Add a page that returns what ``result`` makes of the number of its run."""
 
+        @self.app.route(rule, methods=methods, endpoint=rule)
+        @self.cache.cached(**options)
         def view(**_):
             number = next(self.runs)
             return str(number) if result is None else result(number)
 
-        async def on_a_loop(**_):
-            return view()
-
-        decorated = self.cache.cached(**options)(on_a_loop if self.is_async else view)
-        self.app.add_url_rule(rule, rule, decorated, methods=methods)
-        return decorated
+        return view
 
     def get(self, path="/", **options):
         """Visit a page as somebody who was never there."""
@@ -73,12 +69,6 @@ def site(any_url):
 def small(url):
     """A site on the included server."""
     return Site(url)
-
-
-@pytest.fixture(params=["def", "async def"])
-def either(request, url):
-    """A site on the included server whose views are plain functions, or coroutine functions."""
-    return Site(url, is_async=request.param == "async def")
 
 
 class TestAnswers:
@@ -123,7 +113,7 @@ class TestAnswers:
             assert sorted(second.headers) == sorted(first.headers)
         assert next(site.runs) == len(answers) + 1
 
-    def test_the_first_visitor_gets_the_very_response(self, either):
+    def test_the_first_visitor_gets_the_very_response(self, small):
         """What a response does when it is closed is done."""
         closed = []
 
@@ -132,9 +122,9 @@ class TestAnswers:
             response.call_on_close(lambda: closed.append(number))
             return response
 
-        either.page(result=answer)
+        small.page(result=answer)
         for _ in range(2):
-            either.get().close()
+            small.get().close()
         assert closed == [1]
 
     def test_none_is_a_value(self, small):
@@ -183,14 +173,14 @@ class TestNeverKept:
             lambda n: abort(redirect(f"/{n}")),
         ],
     )
-    def test_answers(self, either, result):
+    def test_answers(self, small, result):
         """Answers for one visitor, of one moment or that cannot be kept are made each time."""
-        either.page(result=result)
+        small.page(result=result)
         for _ in range(3):
-            either.get()
-        assert next(either.runs) == 4
+            small.get()
+        assert next(small.runs) == 4
 
-    def test_cookies(self, either):
+    def test_cookies(self, small):
         """Nobody gets another visitor's cookie."""
 
         def answer(number):
@@ -198,31 +188,22 @@ class TestNeverKept:
             response.set_cookie("id", str(number))
             return response
 
-        either.page(result=answer)
-        answers = [either.get() for _ in range(2)]
+        small.page(result=answer)
+        answers = [small.get() for _ in range(2)]
         assert [answer.headers["Set-Cookie"][:4] for answer in answers] == ["id=1", "id=2"]
 
     @pytest.mark.parametrize(
         "use", [lambda: session.get("a"), lambda: session.update(a=1), lambda: "a" in session]
     )
-    def test_sessions(self, either, caplog, use):
+    def test_sessions(self, small, caplog, use):
         """What asks the session is not kept, and the log says so; the site can say otherwise."""
-        either.page("/own", lambda number: str((use() and 0) or number))
-        either.page("/all", lambda number: str((use() and 0) or number), ignore_session=True)
-        either.page(
-            "/key", lambda n: str((use() and 0) or n), key_prefix=lambda: "a key of our own"
-        )
-        assert either.texts("/own", "/own") == ["1", "2"]
+        small.page("/own", lambda number: str((use() and 0) or number))
+        small.page("/all", lambda number: str((use() and 0) or number), ignore_session=True)
+        small.page("/key", lambda n: str((use() and 0) or n), key_prefix=lambda: "a key of our own")
+        assert small.texts("/own", "/own") == ["1", "2"]
         assert [record.getMessage().count("ignore_session") for record in caplog.records] == [1]
-        assert either.texts("/all", "/all", "/key", "/key") == ["3", "3", "4", "4"]
-        assert "Cookie" in either.get("/own").headers["Vary"]
-
-    def test_sessions_on_the_server(self, either):
-        """So it is with our own sessions."""
-        KTSession(either.app)
-        either.page("/own", lambda number: str(session.get("a") or number))
-        either.page("/all")
-        assert either.texts("/own", "/own", "/all", "/all") == ["1", "2", "3", "3"]
+        assert small.texts("/all", "/all", "/key", "/key") == ["3", "3", "4", "4"]
+        assert "Cookie" in small.get("/own").headers["Vary"]
 
     def test_sessions_that_others_asked(self, small):
         """What is done around the view does not count."""
@@ -231,23 +212,23 @@ class TestNeverKept:
         assert small.texts("/", "/") == ["1", "1"]
         assert small.get().headers["Vary"] == "Cookie"
 
-    def test_an_error_is_for_its_visitor(self, either):
+    def test_an_error_is_for_its_visitor(self, small):
         """What a view raises goes to the app's handlers, each time."""
-        either.app.register_error_handler(404, lambda error: (f"no {error.description}", 404))
-        either.app.register_error_handler(KeyError, lambda error: (f"lost {error}", 500))
-        either.page("/gone", lambda number: abort(404, number))
-        either.page("/lost", lambda number: {}[number])
-        assert either.texts("/gone", "/gone", "/lost", "/lost") == [
+        small.app.register_error_handler(404, lambda error: (f"no {error.description}", 404))
+        small.app.register_error_handler(KeyError, lambda error: (f"lost {error}", 500))
+        small.page("/gone", lambda number: abort(404, number))
+        small.page("/lost", lambda number: {}[number])
+        assert small.texts("/gone", "/gone", "/lost", "/lost") == [
             "no 1",
             "no 2",
             "lost 3",
             "lost 4",
         ]
 
-    def test_response_filter(self, either):
+    def test_response_filter(self, small):
         """The site's own filter has its say about what may be kept."""
-        either.page(response_filter=lambda answer: answer != "1")
-        assert either.texts("/", "/", "/") == ["1", "2", "2"]
+        small.page(response_filter=lambda answer: answer != "1")
+        assert small.texts("/", "/", "/") == ["1", "2", "2"]
 
 
 class TestKeys:
@@ -326,17 +307,17 @@ class TestKeys:
 
 
 class TestOptions:
-    def test_unless(self, either):
+    def test_unless(self, small):
         """Calls pass by where the site says so, with or without looking at the arguments."""
-        either.page("/plain/<name>", unless=lambda: "fresh" in request.args)
-        either.page("/named/<name>", unless=lambda function, name: name == "b")
+        small.page("/plain/<name>", unless=lambda: "fresh" in request.args)
+        small.page("/named/<name>", unless=lambda function, name: name == "b")
         paths = ["/plain/a", "/plain/a?fresh", "/plain/a", "/named/a", "/named/b", "/named/b"]
-        assert either.texts(*paths) == ["1", "2", "1", "3", "4", "5"]
+        assert small.texts(*paths) == ["1", "2", "1", "3", "4", "5"]
 
-    def test_forced_update(self, either):
+    def test_forced_update(self, small):
         """Where the site says so the function runs, and everybody gets its answer from then on."""
-        either.page(forced_update=lambda: "new" in request.args, tags=["t"])
-        assert either.texts("/", "/", "/?new", "/", "/?new", "/") == list("112233")
+        small.page(forced_update=lambda: "new" in request.args, tags=["t"])
+        assert small.texts("/", "/", "/?new", "/", "/?new", "/") == list("112233")
 
     def test_timeouts(self, small):
         """A timeout is the decorator's, or what the function's attribute says now."""
@@ -370,7 +351,7 @@ class TestOptions:
             ({"unless": True}, "unless must be a function"),
             ({"tags": "all"}, r"such as \['all'\]"),
             ({"response_filter": 5}, "response_filter must be a function"),
-            ({"key_prefix": None}, "key_prefix must be text or a function"),
+            ({"key_prefix": 5}, "key_prefix must be a function"),
         ],
     )
     def test_wrong_options(self, options, says):
@@ -537,7 +518,7 @@ class TestTurns:
             site.page(result=make)
         assert run_threads(50, lambda _: site.get().text) == ["1"] * 50
 
-    def test_pages_that_are_not_kept(self, either):
+    def test_pages_that_are_not_kept(self, small):
         """Visitors of a page that is not kept do not stand in a queue."""
         together = threading.Barrier(8)
 
@@ -546,20 +527,20 @@ class TestTurns:
                 together.wait(30)
             return str(number), {"Set-Cookie": "a=b"}
 
-        either.page(result=answer)
-        assert either.get().text == "1"  # now it is known
-        texts = run_threads(8, lambda _: either.get().text)
+        small.page(result=answer)
+        assert small.get().text == "1"  # now it is known
+        texts = run_threads(8, lambda _: small.get().text)
         assert sorted(texts) == list("23456789")
 
-    def test_stale(self, either):
+    def test_stale(self, small):
         """An answer beyond its timeout is served while the server fails, and what failed is not."""
         fails = []
-        either.page(result=lambda n: (f"{n}", 503) if fails else f"{n}", timeout=0.3, stale=60)
-        assert either.texts("/") == ["1"]
+        small.page(result=lambda n: (f"{n}", 503) if fails else f"{n}", timeout=0.3, stale=60)
+        assert small.texts("/") == ["1"]
         fails.append(True)
         time.sleep(0.5)
-        assert [either.get().status_code for _ in range(3)] == [200] * 3
-        assert either.texts("/") == ["1"]
+        assert [small.get().status_code for _ in range(3)] == [200] * 3
+        assert small.texts("/") == ["1"]
 
 
 class TestServerDown:

@@ -46,8 +46,7 @@ class TestEmptySessions:
         visitor = app.test_client()
         assert not cookies_set(visitor.get("/"))
         assert records(kt) == []
-        visitor.post("/login/ada")
-        assert "Expires" in cookies_set(visitor.get("/"))[0]
+        assert "Expires" in cookies_set(visitor.post("/login/ada"))[0]
         visitor.post("/logout")
         assert session_id(visitor) is None
         assert records(kt) == []
@@ -105,12 +104,60 @@ class TestEmptySessions:
         app.permanent_session_lifetime = dt.timedelta(seconds=880)
         visitor.post("/login/ada/for-long")
         app.permanent_session_lifetime = dt.timedelta(seconds=1000)
-        trips = []
+        seen = []
         for _ in range(2):
             recording.forget()
-            assert len(cookies_set(visitor.get("/"))) == 1
-            trips.append(recording.trips)
-        assert trips == [2, 1]
+            seen.append((len(cookies_set(visitor.get("/"))), recording.trips))
+        assert seen == [(1, 2), (0, 1)]
+
+    def test_permanence_said_again(self, recording: RecordingProxy):
+        """``session.permanent = True`` before each request is not a change, and writes nothing."""
+        app = make_site(KT_CACHE_URL=f"127.0.0.1:{recording.port}")
+        KTSession(app)
+
+        @app.before_request
+        def for_long():
+            session.permanent = True
+
+        visitor = app.test_client()
+        visitor.post("/login/ada")
+        for path in ("/", "/about"):
+            recording.forget()
+            assert not cookies_set(visitor.get(path))
+            assert recording.trips == 1
+
+    def test_round_trips_of_users(self, recording: RecordingProxy):
+        """Where the user changes there is a new id, and its list to be kept."""
+        app = make_site(KT_CACHE_URL=f"127.0.0.1:{recording.port}", KT_SESSION_USER_KEY="user")
+        KTSession(app)
+        app.add_url_rule("/leave", view_func=lambda: session.pop("user"), endpoint="leave")
+        visitor = app.test_client()
+        trips = []
+        for method, path in (
+            ("GET", "/count"),
+            ("POST", "/login/ada"),
+            ("POST", "/login/ada"),
+            ("POST", "/new-id"),
+            ("POST", "/login/bob"),
+            ("GET", "/leave"),
+            ("POST", "/login/ada"),
+            ("POST", "/logout"),
+            ("POST", "/login/ada"),
+        ):
+            recording.forget()
+            visitor.open(path, method=method)
+            trips.append(f"{path}: {recording.trips}")
+        assert trips == [
+            "/count: 1",
+            "/login/ada: 6",
+            "/login/ada: 1",
+            "/new-id: 9",
+            "/login/bob: 9",
+            "/leave: 6",
+            "/login/ada: 6",
+            "/logout: 5",
+            "/login/ada: 4",
+        ]
 
 
 class TestLifetime:

@@ -82,6 +82,10 @@ class TestParallelRequests:
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         refused, stored = sorted(answers, key=lambda answer: answer.status_code == 200)
         assert not cookies_set(refused)
+        assert refused.cache_control.no_store
+        assert refused.text.strip().endswith(
+            "<p>Another request has changed the same at the same time. Please try again.</p>"
+        )
         assert cookies_set(stored)
         winner = answers.index(stored)
         assert browsers[0].get("/all").json["both"] == winner
