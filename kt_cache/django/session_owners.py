@@ -81,8 +81,9 @@ class OwnedSession(SessionBase):
 
         :raises CreateError: with ``must_create``, if the id is taken.
         :raises UpdateError: without, if the session was ended meanwhile.
-        :raises SessionInterrupted: with ``must_create``, if it is to go on under a new id and was
-            ended meanwhile.
+        :raises SessionInterrupted: with ``must_create``, if it was ended at the same time.
+        :raises SessionUnavailable: if the store fails; with ``on_failure="read-only"`` only if the
+            session has another user than the stored one.
         """
         if self.session_key is None:
             super().save(must_create)  # which comes back here with an id
@@ -94,7 +95,7 @@ class OwnedSession(SessionBase):
         if self._is_noted(now):
             super().save(must_create)
             return
-        # A session that is created leaves the one that it began as alone.
+        # create() leaves the session that it began with where it is, and in the index.
         before = None if must_create else self._noted
         self._store(now, before, partial(super().save, must_create), super().delete, must_create)
 

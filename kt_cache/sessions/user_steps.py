@@ -104,17 +104,23 @@ class UserSessionSteps:
             raise
         except Exception:
             if now is not None:
-                yield from self._forgetting(now.user, now.session_id)
+                yield from self._letting_go(now)
             raise
         if now is not None and not (yield from self._knowing(now.user, now.session_id)):
             yield Compute(discard)
             return False
         if before is not None and before != now:
-            # It is stored: whoever asked for that must hear of it, and of its new id. What stays
-            # in the index is left out of it when that is next looked through.
-            with suppress(*_UNSURE):
-                yield from self._forgetting(before.user, before.session_id)
+            yield from self._letting_go(before)
         return True
+
+    def _letting_go(self, owned: Owned) -> Steps[None]:
+        """Take a session out of the index, where what became of it matters more than that.
+
+        An entry that stays is left out when the index is next looked through. But a session whose
+        new id its visitor is not told is lost.
+        """
+        with suppress(*_UNSURE):
+            yield from self._forgetting(owned.user, owned.session_id)
 
     def _noting(
         self,

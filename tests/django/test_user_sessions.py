@@ -401,6 +401,16 @@ class TestSession:
         assert dict(SessionStore(key_of(browser)).items()) == {"cart": 1}
         assert sessions_of(ada) == []
 
+    def test_created_once_more(self, ada, way):
+        """Django's create() leaves the earlier session live, so both are listed."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        assert session[SESSION_KEY] == str(ada.pk)
+        earlier = session.session_key
+        way(session, "create")
+        assert SessionStore().exists(earlier)
+        assert len(sessions_of(ada)) == kill_sessions(ada) == 2
+        assert records() == []
+
     def test_flushed_and_logged_in_again(self, ada, way):
         """Whoever ends a session may begin one of the same user in the same request."""
         session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))

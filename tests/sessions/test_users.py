@@ -326,6 +326,24 @@ class TestKill:
         assert users.knows(7, "one") is False
 
 
+class FailingIndex(KyotoStore):
+    """Writes no index record while it ``is_failing``."""
+
+    is_failing = False
+
+    def swap(self, key, *arguments):
+        self._fail(key)
+        return super().swap(key, *arguments)
+
+    def swap_record(self, key, *arguments):
+        self._fail(key)
+        return super().swap_record(key, *arguments)
+
+    def _fail(self, key):
+        if self.is_failing and key.startswith(USER_PREFIX):
+            raise ConnectionClosed("gone")
+
+
 class TestStore:
     """What the adapters call: note, save, look again."""
 
@@ -352,6 +370,17 @@ class TestStore:
         with pytest.raises(error):
             self.store(users, raising(error))
         assert not users.knows(7, "one")
+
+    def test_refused_while_the_index_fails(self, store):
+        """Nor is that error hidden by another one."""
+        failing = FailingIndex(store.config)
+
+        def save():
+            failing.is_failing = True
+            raise SessionConflict("others changed the session")
+
+        with pytest.raises(SessionConflict):
+            self.store(users_of(SessionStore(failing, Codec(KT_JSON))), save)
 
     @pytest.mark.parametrize("error", [SessionUnavailable, OutcomeUnknown, KeyboardInterrupt])
     def test_perhaps_stored(self, sessions, error):
@@ -390,23 +419,7 @@ class TestStore:
     @pytest.mark.parametrize("now", [None, Owned("8", "one"), Owned("7", "two")])
     def test_stored_though_the_index_fails_then(self, store, now):
         """What is stored counts as stored, also if its earlier entry cannot be removed."""
-
-        class Failing(KyotoStore):
-            is_failing = False
-
-            def swap(self, key, *arguments):
-                self._fail(key)
-                return super().swap(key, *arguments)
-
-            def swap_record(self, key, *arguments):
-                self._fail(key)
-                return super().swap_record(key, *arguments)
-
-            def _fail(self, key):
-                if self.is_failing and key.startswith(USER_PREFIX):
-                    raise ConnectionClosed("gone")
-
-        failing = Failing(store.config)
+        failing = FailingIndex(store.config)
         sessions = SessionStore(failing, Codec(KT_JSON))
         users = users_of(sessions, owner_of=lambda data: data["user"])
         assert self.store(users, lambda: sessions.create("one", {"user": 7}, LIFETIME))
