@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from benchmarks.other_servers import is_there, redis
 from kt_cache import EmbeddedServer, KyotoTycoon
 from kt_cache.flask import KyotoTycoonCache
 from tests.support.recording import RecordingProxy
@@ -58,6 +60,15 @@ def stopping_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
     database = str(tmp_path / "records.sqlite")
     with EmbeddedServer("included", database=database, quiet=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_port() -> Iterator[int]:
+    """Where a Redis is, for what the documentation says of it."""
+    if not is_there("redis-server") or not find_spec("redis"):
+        pytest.skip("needs the program redis-server on PATH and the package redis")
+    with redis() as port:
+        yield port
 
 
 def make_app(**config: Any) -> Flask:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from flask import session
 from flask_session import Session
 
-from benchmarks.other_servers import is_there, redis
 from kt_cache.flask import KTSession
 from tests.flask.sites import make_site, session_id
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "from-flask-session.md"
 
 
-@pytest.fixture(scope="module")
-def redis_client():
-    if not is_there("redis-server") or not find_spec("redis"):
-        pytest.skip("needs the program redis-server on PATH and the package redis")
-    from redis import Redis
+@pytest.fixture
+def redis_client(redis_port):
+    from redis import Redis  # it may not be there
 
-    with redis() as port, Redis("127.0.0.1", port) as client:
+    with Redis("127.0.0.1", redis_port) as client:
+        client.flushdb()
         yield client
 
 
