@@ -161,19 +161,15 @@ class OwnedSession(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session, this one by default."""
-        ended = self._ended(session_key)
-        super().delete(session_key)
-        if ended is not None:
-            with RememberedFailures(self):
-                self.users.forget(ended.user, ended.session_id)
+        delete = partial(super().delete, session_key)
+        with RememberedFailures(self):
+            self.users.store(None, self._ending(session_key), delete, delete)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See :meth:`delete`."""
-        ended = self._ended(session_key)
-        await super().adelete(session_key)
-        if ended is not None:
-            with RememberedFailures(self):
-                await self.users.aforget(ended.user, ended.session_id)
+        delete = partial(super().adelete, session_key)
+        with RememberedFailures(self):
+            await self.users.astore(None, self._ending(session_key), delete, delete)
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -224,15 +220,17 @@ class OwnedSession(SessionBase):
         else:
             raise UpdateError
 
-    def _ended(self, session_key: str | None) -> Owned | None:
+    def _ending(self, session_key: str | None) -> Owned | None:
         """Return what is to be taken out of the index with a session, perhaps an earlier one."""
-        noted = self._noted
         session_id = session_key or self.session_key
-        if noted is None or session_id is None:
+        if self._noted is None or session_id is None:
             return None
-        if noted.session_id == session_id:
+        return Owned(self._noted.user, session_id)
+
+    def _forget(self, session_id: str) -> None:
+        super()._forget(session_id)  # type: ignore[misc]
+        if self._noted is not None and self._noted.session_id == session_id:
             self._noted = None
-        return Owned(noted.user, session_id)
 
 
 def _note_visitor(sender: Any, request: HttpRequest, **_: Any) -> None:  # noqa: ARG001 - as sent

@@ -54,10 +54,10 @@ class UserSessions(UserSessionSteps):
         address: str | None = None,
         agent: str | None = None,
     ) -> bool:
-        """Store a session that has a user it did not have, or an id, or has no user any more.
+        """Store a session that has a user it did not have, or an id; or has none any more, or ends.
 
         :param now: whose session it is, and under which id it is to be stored; ``None`` for one of
-            no user.
+            no user, and one that is deleted.
         :param before: what the index says of it, and is not to say any more. Under another id it
             goes on with the same user.
         :param save: stores it, and deletes it under its earlier id. What it raises is raised here;

@@ -420,6 +420,14 @@ class TestSession:
         way(session, "save")
         assert [each.current for each in sessions_of(ada, session.session_key)] == [True]
 
+    def test_deleted(self, ada, way):
+        """What stays in memory of a session that was ended is not taken for what is stored."""
+        session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
+        assert session[SESSION_KEY] == str(ada.pk)
+        assert not session.is_renewed
+        way(session, "delete")
+        assert session.is_renewed
+
     def test_flushed(self, ada, way):
         """A session that was ended leaves nothing in the index."""
         session = SessionStore(made(**{SESSION_KEY: str(ada.pk)}))
@@ -645,6 +653,15 @@ class TestMistakes:
             way(session, "save")
         assert session.failure is not None
         assert records() == []
+
+    def test_index_gone_at_the_end(self, ada, way, dead_port):
+        """Who is logged out is told so, though the index fails; the session is listed no more."""
+        session = without_index(SessionStore, dead_port)(made(**{SESSION_KEY: str(ada.pk)}))
+        session.load()
+        key = session.session_key
+        way(session, "flush")
+        assert not SessionStore().exists(key)
+        assert sessions_of(ada) == []
 
     def test_all_are_exported(self):
         """The functions are where the documentation has them."""
