@@ -18,9 +18,11 @@ from kt_cache.cache.protection import Protection, growing_pauses
 from kt_cache.cache.steps import Ask, Compute, FunctionStopped, Steps, Wait
 from kt_cache.errors import ConfigError, KTError, PoolTimeout
 
-__all__ = ["MakingMethods", "Unkept"]
+__all__ = ["Failed", "MakingMethods", "Unkept"]
 
-_OPEN_TO_ALL = 10.0  # seconds for which nobody waits after a value that is not to be stored
+# Seconds for which nobody waits after a value that is not to be stored, and after a failure.
+_OPEN_TO_ALL = 10.0
+_OPEN_AFTER_FAILURE = 2.0
 
 _led: ContextVar[frozenset[bytes]] = ContextVar("kt_cache_led", default=frozenset())
 """The leaders' keys of the values that are being made around what runs now."""
@@ -37,6 +39,19 @@ class Unkept:
     """
 
     value: Any
+
+
+class Failed(Exception):
+    """Raised by a function, it lets those who waited call the function all at once.
+
+    After any other error they do so one by one, which takes long where failing does.
+
+    :param cause: the error itself.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class Made(NamedTuple):
@@ -152,6 +167,9 @@ class MakingMethods(EntryMethods):
                 value = entry.value
         except GeneratorExit:
             raise
+        except Failed:
+            yield from open_to_all(task.leader, token, _OPEN_AFTER_FAILURE)
+            raise
         except BaseException:
             yield from give_up_anyway(task.leader, token)
             raise
@@ -207,7 +225,7 @@ class MakingMethods(EntryMethods):
         if payload != old.payload or task.protection is None:
             return entry.value
         text = "making a value anew failed: %s; the old one is kept in use for now"
-        cause = error.cause if isinstance(error, FunctionStopped) else error
+        cause = error.cause if isinstance(error, FunctionStopped | Failed) else error
         warn("kept", text, type(cause).__name__)
         plain, notes = detach(payload)
         fresh = replace(notes, fresh_until=self._clock() + task.protection.turn)

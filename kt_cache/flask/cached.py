@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from kt_cache.cache.base import MISSING
 from kt_cache.cache.call_keys import name_of
@@ -15,7 +18,7 @@ from kt_cache.flask.calls import Call
 from kt_cache.flask.request_keys import RequestKeys
 from kt_cache.flask.visits import SessionWatch, is_current_view, watch_session
 
-__all__ = ["CachedCall", "passes_by"]
+__all__ = ["CachedCall", "Place"]
 
 _READING = frozenset({"GET", "HEAD"})
 
@@ -31,16 +34,31 @@ class _FailedAnswer(Exception):
         self.answer = answer
 
 
-def passes_by(wrapper: Any, keys: RequestKeys, method: str | None) -> bool:
-    """Tell whether the current request is one that changes something, and the key is of reading.
+@dataclass(frozen=True)
+class Place:
+    """A decorated function's place in the app.
 
     :param wrapper: what the decorator has made.
-    :param keys: its keys.
-    :param method: the request's; ``None`` without one.
+    :param keys: of its results.
+    :param ignore_session: whether answers are kept of a view that asked the session for something.
     """
-    if method is None or method in _READING or keys.is_own:
-        return False
-    return keys.is_of_request or is_current_view(wrapper)
+
+    wrapper: Callable[..., Any]
+    keys: RequestKeys
+    ignore_session: bool
+
+    def is_view(self) -> bool:
+        """Tell whether a result is an answer to the current request."""
+        return self.keys.is_of_request or is_current_view(self.wrapper)
+
+    def is_passed_by(self, method: str | None) -> bool:
+        """Tell whether the current request changes something, and the keys are those of reading.
+
+        :param method: the request's; ``None`` without one.
+        """
+        if method is None or method in _READING or self.keys.is_own:
+            return False
+        return self.is_view()
 
 
 class CachedCall(Call):
@@ -48,27 +66,22 @@ class CachedCall(Call):
 
     The caller for whom a view runs gets what it returned, and not what was stored of it: a response
     may have functions to be called when it is closed.
+
+    :param place: the function's.
+    :param method: the current request's; ``None`` without one.
     """
 
-    __slots__ = ("answer", "error", "ignore_session", "keys", "method", "wrapper")
+    __slots__ = ("answer", "error", "method", "place")
 
-    wrapper: Any
-    """What the decorator has made."""
-
-    keys: RequestKeys
-
-    method: str | None
-    """The current request's."""
-
-    answer: Any
-    error: HTTPException | None
-
-    ignore_session: bool
-    """Whether answers are kept of views that ask the session for something."""
+    def __init__(self, *call: Any, place: Place, method: str | None, **settings: Any) -> None:
+        super().__init__(*call, **settings)
+        self.place = place
+        self.method = method
+        self.answer: Any = MISSING  # what the function returned, if it was called
+        self.error: HTTPException | None = None  # what it raised instead
 
     def result(self) -> Any:
         """Return what is stored, or else run the function."""
-        self.answer, self.error = MISSING, None
         if self._is_head():
             stored = self.backend.cache.get(self.key, MISSING)
             if stored is MISSING:
@@ -82,7 +95,6 @@ class CachedCall(Call):
 
     async def aresult(self) -> Any:
         """Do so on an event loop, with a coroutine function."""
-        self.answer, self.error = MISSING, None
         if self._is_head():
             stored = await self.backend.blocking_cache.aget(self.key, MISSING)
             if stored is MISSING:
@@ -96,11 +108,7 @@ class CachedCall(Call):
 
     def _is_head(self) -> bool:
         """Tell whether the answer needs no body, so that it is none to be stored."""
-        return self.method == "HEAD" and self._is_view()
-
-    def _is_view(self) -> bool:
-        """Tell whether the result is an answer to the current request."""
-        return self.keys.is_of_request or is_current_view(self.wrapper)
+        return self.method == "HEAD" and self.place.is_view()
 
     def _outcome(self, stored: Any) -> Any:
         if self.error is not None:
@@ -132,14 +140,15 @@ class CachedCall(Call):
 
     def _judged_answer(self, answer: Any, watch: SessionWatch) -> Any:
         """Return an answer as it is to be stored, or that it is not."""
-        if not self._is_view():
+        place = self.place
+        if not place.is_view() and not isinstance(answer, Response):
             return self._judged(stored_form(answer))
         if is_servers_failure(answer):
             raise _FailedAnswer(answer)
         self.answer = answer
-        if not is_for_all(answer, ask_vary=not self.keys.is_own):
+        if not is_for_all(answer, ask_vary=not place.keys.is_own):
             return Unkept(None)
-        if watch.was_used and not self.ignore_session and not self.keys.is_own:
+        if watch.was_used and not place.ignore_session and not place.keys.is_own:
             _warn_of_session(self.function)
             return Unkept(None)
         keeps = self.options.response_filter

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from kt_cache.cache.making import Unkept
+from kt_cache.cache.making import Failed, Unkept
 from kt_cache.errors import ConfigError
 from kt_cache.flask.conditions import Condition, check_plain
 
 if TYPE_CHECKING:
-    from kt_cache.cache import Cache
     from kt_cache.flask.backend import KyotoTycoonCache
 
 __all__ = ["Call", "Options", "Tags"]
+
+T = TypeVar("T")
 
 Tags: TypeAlias = "Iterable[str] | Callable[..., Iterable[str]] | None"
 """Tags of a result, or a function that takes the call's arguments and returns them."""
@@ -87,19 +88,46 @@ class Call:
 
     def result(self) -> Any:
         """Return what is stored, or else make and store it."""
-        return self._asking(self.backend.cache, "", self._make)
+        cache = self.backend.cache
+        try:
+            return self._asking(cache.get_or_set, cache.renew, self._guarded_make)
+        except Failed as failed:
+            raise failed.cause from failed.cause.__cause__
 
     async def aresult(self) -> Any:
         """Do so on an event loop, with a coroutine function."""
-        return await self._asking(self.backend.blocking_cache, "a", self._amake)
+        cache = self.backend.blocking_cache
+        try:
+            return await self._asking(cache.aget_or_set, cache.arenew, self._guarded_amake)
+        except Failed as failed:
+            raise failed.cause from failed.cause.__cause__
 
-    def _asking(self, cache: Cache, way: str, make: Callable[[], Any]) -> Any:
+    def _asking(
+        self, get_or_set: Callable[..., T], renew: Callable[..., T], make: Callable[[], Any]
+    ) -> T:
         options = self.options
         how: dict[str, Any] = {"stale": options.stale, "beta": options.beta, "tags": self.tags}
         if options.forced_update.holds(*self.args, **self.kwargs):
-            return getattr(cache, f"{way}renew")(self.key, make, self.seconds, **how)
-        ask = cache.aget_or_set if way else cache.get_or_set
-        return ask(self.key, make, self.seconds, lock=options.lock, **how)
+            return renew(self.key, make, self.seconds, **how)
+        return get_or_set(self.key, make, self.seconds, lock=options.lock, **how)
+
+    # Requests that wait hold up a worker each. So where the function fails they are let go at once.
+
+    def _guarded_make(self) -> Any:
+        try:
+            return self._make()
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise Failed(error) from error
+
+    async def _guarded_amake(self) -> Any:
+        try:
+            return await self._amake()
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise Failed(error) from error
 
     def _make(self) -> Any:
         return self._judged(self.function(*self.args, **self.kwargs))

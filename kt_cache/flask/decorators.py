@@ -12,12 +12,12 @@ from flask import has_request_context, request
 from kt_cache.cache.call_keys import CallKeys, name_of
 from kt_cache.cache.protection import make_protection
 from kt_cache.errors import ConfigError
-from kt_cache.flask.cached import CachedCall, passes_by
+from kt_cache.flask.cached import CachedCall, Place
 from kt_cache.flask.calls import Call, Options, Tags
 from kt_cache.flask.conditions import Condition, check_decorated, check_plain
 from kt_cache.flask.request_keys import RequestKeys
 from kt_cache.flask.stand_ins import QueryArgs, standing_in
-from kt_cache.flask.terms import Timeout
+from kt_cache.flask.terms import Timeout, seconds_of
 
 if TYPE_CHECKING:
     from kt_cache.flask.backend import KyotoTycoonCache
@@ -87,8 +87,9 @@ class DecoratorMethods:
         """
         _check_called("cached", timeout)
         check_plain("make_cache_key", make_cache_key)
-        if not isinstance(key_prefix, str):
-            check_plain("key_prefix", key_prefix)
+        if not isinstance(key_prefix, str) and not callable(key_prefix):
+            raise ConfigError(f"key_prefix must be text or a function, not {key_prefix!r}")
+        check_plain("key_prefix", key_prefix if callable(key_prefix) else None)
         options = _options(unless, forced_update, response_filter, lock, stale, beta, tags)
 
         def decorate(function: F) -> F:
@@ -99,26 +100,24 @@ class DecoratorMethods:
 
             def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> CachedCall | None:
                 method = request.method if has_request_context() else None
-                if passes_by(wrapper, keys, method) or options.unless.holds(
-                    function, *args, **kwargs
-                ):
+                if place.is_passed_by(method) or options.unless.holds(function, *args, **kwargs):
                     return None
                 backend = self.backend
-                call = CachedCall(
+                return CachedCall(
                     function,
                     args,
                     kwargs,
                     options=options,
                     backend=backend,
                     key=wrapper.make_cache_key(*args, **kwargs),
-                    seconds=backend._seconds(wrapper.cache_timeout),  # noqa: SLF001
+                    seconds=seconds_of(wrapper.cache_timeout, backend.default_timeout),
                     tags=options.tags_of(args, kwargs),
+                    place=place,
+                    method=method,
                 )
-                call.wrapper, call.keys, call.ignore_session = wrapper, keys, ignore_session
-                call.method = method
-                return call
 
             wrapper = _wrapper(function, begin, timeout)
+            place = Place(wrapper, keys, ignore_session)
             wrapper.make_cache_key = lambda *args, **kwargs: keys.key(args, kwargs)
             wrapper.request_keys = keys
             return wrapper  # type: ignore[no-any-return]
@@ -170,7 +169,7 @@ class DecoratorMethods:
                     options=options,
                     backend=backend,
                     key=wrapper.make_cache_key(*args, **kwargs),
-                    seconds=backend._seconds(wrapper.cache_timeout),  # noqa: SLF001
+                    seconds=seconds_of(wrapper.cache_timeout, backend.default_timeout),
                     tags=(*keys.tags(args), *options.tags_of(args, kwargs)),
                 )
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from kt_cache.cache.call_keys import digest_of, text_of
 from kt_cache.errors import ConfigError
 from kt_cache.flask.methods import MethodsBase
+from kt_cache.flask.terms import seconds_of
 
 if TYPE_CHECKING:
     from kt_cache.flask.backend import KyotoTycoonCache
@@ -84,7 +85,7 @@ class FragmentExtension(Extension):
         if timeout == _DELETE:
             backend.cache.delete(key)
             return caller()
-        seconds = backend._seconds(timeout)  # noqa: SLF001
+        seconds = seconds_of(timeout, backend.default_timeout)
         # Markup would be text in some serializers and not in others.
         text = backend.cache.get_or_set(key, lambda: str(caller()), seconds, lock=True)
         return Markup(text) if context.autoescape else str(text)  # noqa: S704 - Jinja's own
@@ -101,7 +102,7 @@ class FragmentExtension(Extension):
         if timeout == _DELETE:
             backend.cache.delete(key)
             return await made()
-        seconds = backend._seconds(timeout)  # noqa: SLF001
+        seconds = seconds_of(timeout, backend.default_timeout)
         text = await backend.blocking_cache.aget_or_set(key, made, seconds, lock=True)
         return Markup(text) if context.autoescape else str(text)  # noqa: S704 - Jinja's own
 

@@ -43,12 +43,17 @@ def is_current_view(function: Callable[..., Any]) -> bool:
 
 
 def leads_to(view: Any, function: Callable[..., Any]) -> bool:
-    """Tell whether a view is a function, or that one decorated."""
+    """Tell whether a view is a function, or that one decorated, or has it as its class's method."""
     while view is not None:
-        if view is function:
+        if view is function or _is_method(getattr(view, "view_class", None), function):
             return True
         view = getattr(view, "__wrapped__", None)
     return False
+
+
+def _is_method(view_class: Any, function: Callable[..., Any]) -> bool:
+    method = getattr(view_class, getattr(function, "__name__", ""), None)
+    return method is not None and leads_to(method, function)
 
 
 def _session() -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from kt_cache.cache import Cache, Codec, open_store
 from kt_cache.cache.guard import Guard
-from kt_cache.cache.making import Unkept
+from kt_cache.cache.making import Failed, Unkept
 from kt_cache.cache.tolerant import TolerantStore
 from kt_cache.cache.wrapper import StoreWrapper
 from kt_cache.errors import ConfigError, EncodeError, PoolTimeout, TransportError
@@ -380,7 +380,7 @@ PROGRAM = """
 import sys, time
 from kt_cache.cache import Cache, Codec, open_store
 from kt_cache.cache.guard import Guard
-from kt_cache.cache.making import Unkept
+from kt_cache.cache.making import Failed, Unkept
 from kt_cache.cache.tolerant import TolerantStore
 from kt_cache.cache.wrapper import StoreWrapper
 
@@ -699,6 +699,41 @@ class TestUnkept:
         time.sleep(0.4)
         made = [either_cache.get_or_set("k", lambda: Unkept("new"), 60, stale=60) for _ in "12"]
         assert made == ["new", "old"]
+
+
+class TestFailed:
+    """Failures that are not to be repeated one by one."""
+
+    def test_nobody_waits(self, cache):
+        """Those who waited call the function together."""
+        together = threading.Barrier(7)
+        calls = []
+
+        def function():
+            calls.append(time.monotonic())
+            if len(calls) == 1:
+                time.sleep(0.3)
+            else:
+                together.wait(60)
+            raise Failed(KeyError("k"))
+
+        def ask(_):
+            with pytest.raises(Failed):
+                cache.get_or_set("k", function, 60, lock=True)
+
+        run_threads(8, ask)
+        assert len(calls) == 8
+
+    def test_an_old_value_is_used(self, either_cache, caplog):
+        """Where there is an old value it is kept in use, as after any error, which is named."""
+
+        def function():
+            raise Failed(KeyError("k"))
+
+        either_cache.get_or_set("k", "old", 0.2, stale=60)
+        time.sleep(0.4)
+        assert either_cache.get_or_set("k", function, 60, stale=60) == "old"
+        assert "KeyError" in caplog.text
 
 
 class TestOwnValue:

@@ -22,7 +22,7 @@ from flask import (
 from flask.views import MethodView
 
 from kt_cache.errors import ConfigError, TransportError
-from kt_cache.flask import KTCache
+from kt_cache.flask import KTCache, KTSession
 from tests.flask.conftest import make_app
 from tests.support.failing import dead_port, own
 from tests.support.threads import run_threads
@@ -35,7 +35,8 @@ SERIALIZERS = ["pickle", "json", "msgpack"]
 class Site:
     """An app with a cache, whose pages say how often they ran."""
 
-    def __init__(self, url: str, **config) -> None:
+    def __init__(self, url: str, *, is_async: bool = False, **config) -> None:
+        self.is_async = is_async
         self.app = make_app(SECRET_KEY="s", KT_CACHE_URL=url, **config)
         self.cache = KTCache(self.app)
         self.runs = itertools.count(1)
@@ -43,13 +44,16 @@ class Site:
     def page(self, rule="/", result=None, methods=None, **options):
         """Add a page that returns what ``result`` makes of the number of its run."""
 
-        @self.app.route(rule, methods=methods, endpoint=rule)
-        @self.cache.cached(**options)
         def view(**_):
             number = next(self.runs)
             return str(number) if result is None else result(number)
 
-        return view
+        async def on_a_loop(**_):
+            return view()
+
+        decorated = self.cache.cached(**options)(on_a_loop if self.is_async else view)
+        self.app.add_url_rule(rule, rule, decorated, methods=methods)
+        return decorated
 
     def get(self, path="/", **options):
         """Visit a page as somebody who was never there."""
@@ -69,6 +73,12 @@ def site(any_url):
 def small(url):
     """A site on the included server."""
     return Site(url)
+
+
+@pytest.fixture(params=["def", "async def"])
+def either(request, url):
+    """A site on the included server whose views are plain functions, or coroutine functions."""
+    return Site(url, is_async=request.param == "async def")
 
 
 class TestAnswers:
@@ -113,7 +123,7 @@ class TestAnswers:
             assert sorted(second.headers) == sorted(first.headers)
         assert next(site.runs) == len(answers) + 1
 
-    def test_the_first_visitor_gets_the_very_response(self, small):
+    def test_the_first_visitor_gets_the_very_response(self, either):
         """What a response does when it is closed is done."""
         closed = []
 
@@ -122,9 +132,9 @@ class TestAnswers:
             response.call_on_close(lambda: closed.append(number))
             return response
 
-        small.page(result=answer)
+        either.page(result=answer)
         for _ in range(2):
-            small.get().close()
+            either.get().close()
         assert closed == [1]
 
     def test_none_is_a_value(self, small):
@@ -173,14 +183,14 @@ class TestNeverKept:
             lambda n: abort(redirect(f"/{n}")),
         ],
     )
-    def test_answers(self, small, result):
+    def test_answers(self, either, result):
         """Answers for one visitor, of one moment or that cannot be kept are made each time."""
-        small.page(result=result)
+        either.page(result=result)
         for _ in range(3):
-            small.get()
-        assert next(small.runs) == 4
+            either.get()
+        assert next(either.runs) == 4
 
-    def test_cookies(self, small):
+    def test_cookies(self, either):
         """Nobody gets another visitor's cookie."""
 
         def answer(number):
@@ -188,22 +198,31 @@ class TestNeverKept:
             response.set_cookie("id", str(number))
             return response
 
-        small.page(result=answer)
-        answers = [small.get() for _ in range(2)]
+        either.page(result=answer)
+        answers = [either.get() for _ in range(2)]
         assert [answer.headers["Set-Cookie"][:4] for answer in answers] == ["id=1", "id=2"]
 
     @pytest.mark.parametrize(
         "use", [lambda: session.get("a"), lambda: session.update(a=1), lambda: "a" in session]
     )
-    def test_sessions(self, small, caplog, use):
+    def test_sessions(self, either, caplog, use):
         """What asks the session is not kept, and the log says so; the site can say otherwise."""
-        small.page("/own", lambda number: str((use() and 0) or number))
-        small.page("/all", lambda number: str((use() and 0) or number), ignore_session=True)
-        small.page("/key", lambda n: str((use() and 0) or n), key_prefix=lambda: "a key of our own")
-        assert small.texts("/own", "/own") == ["1", "2"]
+        either.page("/own", lambda number: str((use() and 0) or number))
+        either.page("/all", lambda number: str((use() and 0) or number), ignore_session=True)
+        either.page(
+            "/key", lambda n: str((use() and 0) or n), key_prefix=lambda: "a key of our own"
+        )
+        assert either.texts("/own", "/own") == ["1", "2"]
         assert [record.getMessage().count("ignore_session") for record in caplog.records] == [1]
-        assert small.texts("/all", "/all", "/key", "/key") == ["3", "3", "4", "4"]
-        assert "Cookie" in small.get("/own").headers["Vary"]
+        assert either.texts("/all", "/all", "/key", "/key") == ["3", "3", "4", "4"]
+        assert "Cookie" in either.get("/own").headers["Vary"]
+
+    def test_sessions_on_the_server(self, either):
+        """So it is with our own sessions."""
+        KTSession(either.app)
+        either.page("/own", lambda number: str(session.get("a") or number))
+        either.page("/all")
+        assert either.texts("/own", "/own", "/all", "/all") == ["1", "2", "3", "3"]
 
     def test_sessions_that_others_asked(self, small):
         """What is done around the view does not count."""
@@ -212,23 +231,23 @@ class TestNeverKept:
         assert small.texts("/", "/") == ["1", "1"]
         assert small.get().headers["Vary"] == "Cookie"
 
-    def test_an_error_is_for_its_visitor(self, small):
+    def test_an_error_is_for_its_visitor(self, either):
         """What a view raises goes to the app's handlers, each time."""
-        small.app.register_error_handler(404, lambda error: (f"no {error.description}", 404))
-        small.app.register_error_handler(KeyError, lambda error: (f"lost {error}", 500))
-        small.page("/gone", lambda number: abort(404, number))
-        small.page("/lost", lambda number: {}[number])
-        assert small.texts("/gone", "/gone", "/lost", "/lost") == [
+        either.app.register_error_handler(404, lambda error: (f"no {error.description}", 404))
+        either.app.register_error_handler(KeyError, lambda error: (f"lost {error}", 500))
+        either.page("/gone", lambda number: abort(404, number))
+        either.page("/lost", lambda number: {}[number])
+        assert either.texts("/gone", "/gone", "/lost", "/lost") == [
             "no 1",
             "no 2",
             "lost 3",
             "lost 4",
         ]
 
-    def test_response_filter(self, small):
+    def test_response_filter(self, either):
         """The site's own filter has its say about what may be kept."""
-        small.page(response_filter=lambda answer: answer != "1")
-        assert small.texts("/", "/", "/") == ["1", "2", "2"]
+        either.page(response_filter=lambda answer: answer != "1")
+        assert either.texts("/", "/", "/") == ["1", "2", "2"]
 
 
 class TestKeys:
@@ -307,17 +326,17 @@ class TestKeys:
 
 
 class TestOptions:
-    def test_unless(self, small):
+    def test_unless(self, either):
         """Calls pass by where the site says so, with or without looking at the arguments."""
-        small.page("/plain/<name>", unless=lambda: "fresh" in request.args)
-        small.page("/named/<name>", unless=lambda function, name: name == "b")
+        either.page("/plain/<name>", unless=lambda: "fresh" in request.args)
+        either.page("/named/<name>", unless=lambda function, name: name == "b")
         paths = ["/plain/a", "/plain/a?fresh", "/plain/a", "/named/a", "/named/b", "/named/b"]
-        assert small.texts(*paths) == ["1", "2", "1", "3", "4", "5"]
+        assert either.texts(*paths) == ["1", "2", "1", "3", "4", "5"]
 
-    def test_forced_update(self, small):
+    def test_forced_update(self, either):
         """Where the site says so the function runs, and everybody gets its answer from then on."""
-        small.page(forced_update=lambda: "new" in request.args, tags=["t"])
-        assert small.texts("/", "/", "/?new", "/", "/?new", "/") == list("112233")
+        either.page(forced_update=lambda: "new" in request.args, tags=["t"])
+        assert either.texts("/", "/", "/?new", "/", "/?new", "/") == list("112233")
 
     def test_timeouts(self, small):
         """A timeout is the decorator's, or what the function's attribute says now."""
@@ -351,7 +370,7 @@ class TestOptions:
             ({"unless": True}, "unless must be a function"),
             ({"tags": "all"}, r"such as \['all'\]"),
             ({"response_filter": 5}, "response_filter must be a function"),
-            ({"key_prefix": 5}, "key_prefix must be a function"),
+            ({"key_prefix": None}, "key_prefix must be text or a function"),
         ],
     )
     def test_wrong_options(self, options, says):
@@ -424,6 +443,32 @@ class TestApps:
         small.app.add_url_rule("/parts", view_func=Parts.as_view("parts"))
         assert small.texts("/whole", "/whole", "/parts", "/parts") == ["1", "1", "2", "2"]
         assert small.app.test_client().post("/whole").text == "3"
+
+    def test_methods_under_a_fixed_key(self, small):
+        """A method of a view class is a view, too, whatever its key is."""
+
+        class Pages(MethodView):
+            @small.cache.cached(key_prefix="page")
+            def get(self):
+                return str(next(small.runs)), {"Set-Cookie": "a=b"} if request.args else {}
+
+            @small.cache.cached(key_prefix="page")
+            def post(self):
+                return str(next(small.runs))
+
+        small.app.add_url_rule("/", view_func=Pages.as_view("pages"))
+        assert small.texts("/?cookie", "/?cookie", "/", "/") == ["1", "2", "3", "3"]
+        assert small.app.test_client().post("/").text == "4"
+        with small.app.app_context():
+            assert small.cache.delete_cached(Pages.get)
+
+    def test_responses_of_helpers(self, small):
+        """A response that is for one visitor is not kept, even if no view returned it."""
+        made = small.cache.cached(key_prefix="made")(
+            lambda: Response(str(next(small.runs)), headers={"Set-Cookie": "a=b"})
+        )
+        small.app.add_url_rule("/", view_func=lambda: made())
+        assert small.texts("/", "/") == ["1", "2"]
 
     def test_views_that_call_each_other(self, small):
         """Neither gets the other's answer, though the URL is the same, nor waits for itself."""
@@ -518,7 +563,7 @@ class TestTurns:
             site.page(result=make)
         assert run_threads(50, lambda _: site.get().text) == ["1"] * 50
 
-    def test_pages_that_are_not_kept(self, small):
+    def test_pages_that_are_not_kept(self, either):
         """Visitors of a page that is not kept do not stand in a queue."""
         together = threading.Barrier(8)
 
@@ -527,28 +572,44 @@ class TestTurns:
                 together.wait(30)
             return str(number), {"Set-Cookie": "a=b"}
 
-        small.page(result=answer)
-        assert small.get().text == "1"  # now it is known
-        texts = run_threads(8, lambda _: small.get().text)
+        either.page(result=answer)
+        assert either.get().text == "1"  # now it is known
+        texts = run_threads(8, lambda _: either.get().text)
         assert sorted(texts) == list("23456789")
 
-    def test_stale(self, small):
+    @pytest.mark.parametrize("failing", [lambda: {}["lost"], lambda: ("fails", 500)])
+    def test_pages_that_fail(self, either, failing):
+        """Visitors of a page that fails get the failure together, and not one after the other."""
+
+        def answer(number):
+            time.sleep(0.5)
+            return failing()
+
+        either.page(result=answer)
+        began = time.monotonic()
+        assert run_threads(20, lambda _: either.get().status_code) == [500] * 20
+        assert time.monotonic() - began < 5
+
+    def test_stale(self, either):
         """An answer beyond its timeout is served while the server fails, and what failed is not."""
         fails = []
-        small.page(result=lambda n: (f"{n}", 503) if fails else f"{n}", timeout=0.3, stale=60)
-        assert small.texts("/") == ["1"]
+        either.page(result=lambda n: (f"{n}", 503) if fails else f"{n}", timeout=0.3, stale=60)
+        assert either.texts("/") == ["1"]
         fails.append(True)
         time.sleep(0.5)
-        assert [small.get().status_code for _ in range(3)] == [200] * 3
-        assert small.texts("/") == ["1"]
+        assert [either.get().status_code for _ in range(3)] == [200] * 3
+        assert either.texts("/") == ["1"]
 
 
 class TestServerDown:
     def test_errors_are_ignored(self, dead_port):
         """With ``ignore_errors`` pages run as if there was no cache."""
-        site = Site(f"kt://127.0.0.1:{dead_port}", KT_CACHE_OPTIONS=own(ignore_errors=True))
-        site.page(tags=["t"])
-        assert site.texts("/", "/", "/", "/", "/") == list("12345")
+        for is_async in (False, True):
+            options = own(ignore_errors=True)
+            url = f"kt://127.0.0.1:{dead_port}"
+            site = Site(url, is_async=is_async, KT_CACHE_OPTIONS=options)
+            site.page(tags=["t"])
+            assert site.texts("/", "/", "/", "/", "/") == list("12345")
 
     def test_errors_are_raised(self, dead_port):
         """Without it they fail, and the app's handlers are asked."""

@@ -345,6 +345,22 @@ class TestTurns:
         cache.delete_memoized(function)
         assert len(set(run_threads(50, lambda _: function(1)))) == 1
 
+    @pytest.mark.parametrize("error", [KeyError("k"), StopIteration("s"), ConfigError("c")])
+    def test_errors(self, small, error):
+        """What a function raises is what its caller gets, and the next call calls it again."""
+
+        @small.memoize(60)
+        def function():
+            next(calls)
+            raise error
+
+        calls = itertools.count()
+        for _ in range(2):
+            with pytest.raises(type(error)) as raised:
+                function()
+            assert raised.value is error
+        assert next(calls) == 2
+
     def test_recursion(self, small):
         """A function that calls itself waits for nobody."""
 
