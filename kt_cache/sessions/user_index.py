@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timezone
+from math import floor
 from typing import Any, TypeAlias
 
 from kt_cache.cache.base import PROTECTED_PREFIX, USER_PREFIX
@@ -38,6 +39,9 @@ _HANDLE_DIGITS = 16
 _LONGEST_ADDRESS = 64  # characters; an IPv6 address with its zone is shorter
 _LONGEST_AGENT = 200
 _FIELDS = 6  # of an entry
+# Seconds. A time that is told by what a session has left differs a little each time it is asked
+# for. Often it is a whole second, which is not to become the one before.
+_INACCURACY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class UserSession:
     :param handle: by which this one session can be ended; 16 hexadecimal digits.
     :param created: when the user logged in, in UTC.
     :param last_seen: when the session was stored or prolonged for the last time, in UTC. Visits
-        that did neither are not noted anywhere.
+        that did neither are not noted anywhere. In whole seconds, unless it is the login.
     :param address: from where the user logged in, if the site notes that.
     :param agent: with which browser, by its own account, if the site notes that.
     :param current: whether it is the one of the caller.
@@ -135,10 +139,11 @@ def handle_of(digest: Digest) -> str:
 
 def shown(digest: Digest, entry: Entry, last_seen: float, is_current: bool) -> UserSession:
     """Return what a user may see of a session."""
+    seen = max(entry.created, floor(last_seen + _INACCURACY))
     return UserSession(
         handle_of(digest),
         datetime.fromtimestamp(entry.created, timezone.utc),
-        datetime.fromtimestamp(last_seen, timezone.utc),
+        datetime.fromtimestamp(seen, timezone.utc),
         entry.address,
         entry.agent,
         is_current,

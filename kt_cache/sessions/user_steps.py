@@ -217,11 +217,13 @@ class UserSessionSteps:
             # Whoever has changed the record meanwhile is not to be waited for: next time, then.
             yield from self._writing(key, record, entries)
         own = None if current is None else self._digest(current)
-        sessions = [
-            shown(digest, entries[digest], self._last_seen(entries[digest], *stored), digest == own)
-            for digest, stored in theirs.items()
+        seen = {
+            digest: self._last_seen(entries[digest], *stored) for digest, stored in theirs.items()
+        }
+        return [
+            shown(digest, entries[digest], seen[digest], digest == own)
+            for digest in sorted(seen, key=seen.__getitem__, reverse=True)
         ]
-        return sorted(sessions, key=lambda session: session.last_seen, reverse=True)
 
     def _is_of(self, user: object, data: dict[str, Any]) -> bool:
         """Tell whether a session is a user's; who wrote over it may not have known whose it was."""

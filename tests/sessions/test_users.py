@@ -222,6 +222,13 @@ class TestLastSeen:
         assert 4_990 < created < 5_030
         assert 398 < seen < 430
 
+    def test_whole_seconds(self, sessions):
+        """It is told by the second: what a session has left cannot be told by the microsecond."""
+        users_of(sessions, clock=shifted_clock(-5_000)).note(7, "one")
+        sessions.create("one", {"a": 1}, 600.5)
+        (session,) = users_of(sessions, lifetime=LIFETIME).sessions_of(7)
+        assert session.last_seen.microsecond == 0
+
     @pytest.mark.parametrize("lifetime", [None, 100_000])
     def test_not_before_the_login(self, sessions, lifetime):
         """Where the lifetime cannot be told, or is another one now, it is the login."""
