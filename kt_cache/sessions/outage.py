@@ -51,8 +51,11 @@ def unavailable(error: KTError) -> SessionUnavailable:
 
 
 def note_empty_session(error: KTError) -> None:
-    """Log that a visitor gets an empty session, if the last line like it was a while ago."""
-    _log("sessions cannot be loaded: visitors get empty ones and keep their cookies", _of(error))
+    """Log that a visitor gets a session that is read-only, if the last line was a while ago.
+
+    It is an empty one, unless there is a copy of it elsewhere.
+    """
+    _log("sessions cannot be loaded from the server: they are read-only, cookies stay", _of(error))
 
 
 def note_dropped_write(error: KTError | None = None) -> None:

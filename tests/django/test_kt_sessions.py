@@ -55,6 +55,17 @@ def command(*arguments):
     return said.getvalue()
 
 
+@pytest.mark.parametrize("option", ["--settings=x", "--pythonpath=.", "--no-color", "-v3"])
+@pytest.mark.parametrize("action", [["list", "ada"], ["kill", "ada"], ["sweep"]])
+def test_usual_options(ada, option, action):
+    """What all of Django's commands take may stand before the action or behind it."""
+    parser = Command().create_parser("manage.py", "kt_sessions")
+    plain = parser.parse_args(action)
+    before, behind = parser.parse_args([option, *action]), parser.parse_args([*action, option])
+    assert before == behind != plain
+    assert command(*action, option) == command(option, *action) == command(*action)
+
+
 def test_list(ada, site):
     """Each session is a line under a heading, with the times in the site's zone."""
     site.TIME_ZONE = "Asia/Kathmandu"

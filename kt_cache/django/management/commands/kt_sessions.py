@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS, ArgumentParser
 from importlib import import_module
 from typing import Any
 
@@ -31,8 +32,12 @@ class Command(BaseCommand):
         )
         listing = actions.add_parser("list", help="show when each session began and was last seen")
         killing = actions.add_parser("kill", help="end all sessions of a user, or some")
-        actions.add_parser("sweep", help="forget sessions that are over, of all users")
-        actions.add_parser("restore", help="put back what the server has lost and the database has")
+        sweeping = actions.add_parser("sweep", help="forget sessions that are over, of all users")
+        restoring = actions.add_parser(
+            "restore", help="put back what the server has lost and the database has"
+        )
+        for action in (listing, killing, sweeping, restoring):
+            _add_usual_options(action)
         for action in (listing, killing):
             action.add_argument("user", help="a username; or the primary key, if there is no such")
             action.add_argument(
@@ -105,3 +110,16 @@ class Command(BaseCommand):
         raise CommandError(
             f"there is no user {user!r}; if the account is deleted, give its primary key and --pk"
         )
+
+
+def _add_usual_options(action: ArgumentParser) -> None:
+    """Let the options that all of Django's commands have stand behind the action, too.
+
+    Without a default of their own, they leave alone what stands before it.
+    """
+    options = action.add_argument_group("as for every command", argument_default=SUPPRESS)
+    for name in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+        options.add_argument(name, action="store_true", default=SUPPRESS)
+    for name in ("--settings", "--pythonpath"):
+        options.add_argument(name)
+    options.add_argument("-v", "--verbosity", type=int, choices=range(4))
