@@ -259,7 +259,7 @@ class TestReadOnly:
             assert sessions.save(ID, data, 60, origin) is origin
             assert sessions.keep(ID, data, 60, origin) is origin
         loaded, dropped = caplog.records
-        assert "empty" in loaded.message
+        assert "read-only" in loaded.message
         assert "lost" in dropped.message
         assert {line.levelno for line in caplog.records} == {logging.WARNING}
         assert sessions.store.config.address in loaded.message
