@@ -29,11 +29,23 @@ TUTORIAL = ROOT / "docs" / "tutorial" / "flask.md"
 SECONDS = 60.0
 
 
-@pytest.mark.parametrize("document", FOR_FLASK, ids=name_of)
-def test_a_process_of_its_own(document, included_server):
-    """The examples of a page are a program that needs nothing else, and gives no warning."""
-    included_server.client.clear()
-    run_program(source_on(document, included_server.port))
+def test_a_process_of_their_own(included_server):
+    """The examples of these pages are programs that need nothing else, and give no warning."""
+    lines = [
+        "from kt_cache import KyotoTycoon",
+        f"client = KyotoTycoon({included_server.host!r}, {included_server.port})",
+    ]
+    for document in FOR_FLASK:
+        source, name = source_on(document, included_server.port), name_of(document)
+        lines.append("client.clear()")
+        lines.append(f"exec(compile({source!r}, {name!r}, 'exec'), {{'__name__': 'example'}})")
+    run_program("\n".join(lines))
+
+
+def test_these_pages_are_found():
+    """Those that tell users of Flask how to set it up are among them."""
+    names = {document.stem for document in FOR_FLASK}
+    assert names >= {"flask", "flask-caching", "from-flask-session", "from-flask-caching-redis"}
 
 
 def flask_lines() -> tuple[str, str]:

@@ -110,8 +110,9 @@ class TestLifetime:
         seconds = lifetime.total_seconds()
         assert seconds - 60 < seconds_left(kt) <= seconds + 2
 
-    def test_the_end(self, backend):
+    def test_the_end(self, url):
         """When its time is over the session is, although the browser still sends the cookie."""
+        backend = KyotoTycoonCache(url)
         app = site_on(backend, PERMANENT_SESSION_LIFETIME=timedelta(seconds=1))
         visitor = app.test_client()
         login = write("session", 1, lambda: visitor.post("/login/ada"))
