@@ -387,6 +387,26 @@ class TestReadOnly:
         assert (answer.status_code, cookies_set(answer)) == (503, [])
         assert visitor.get("/less").text == "0"
 
+    def test_who_is_remembered(self, dead_port, caplog):
+        """Flask-Login may put a user into the empty session: that holds for the request alone."""
+        app = make_site(
+            KT_CACHE_URL=f"kt://127.0.0.1:{dead_port}",
+            KT_SESSION_OPTIONS={"on_failure": "read-only"},
+            KT_SESSION_USER_KEY="user",
+        )
+        KTSession(app)
+
+        @app.before_request
+        def remember():
+            session["user"] = "ada"
+
+        visitor = app.test_client()
+        visitor.set_cookie("session", "some-id")
+        answer = visitor.get("/")
+        assert (answer.status_code, answer.text, cookies_set(answer)) == (200, "ada", [])
+        assert answer.cache_control.no_store
+        assert "what was changed in them is lost" in caplog.text
+
     def test_logout_while_the_server_is_there(self, included_server):
         """Taking the user's id out logs out as ever."""
         app = make_site(KT_CACHE_URL=url_of(included_server), KT_SESSION_USER_KEY="user")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import count
 
 import pytest
-from flask import session
+from flask import request_finished, session
 from flask_login import (
     LoginManager,
     UserMixin,
@@ -129,6 +130,23 @@ class TestNewId:
         visitor.post("/login/ada")
         assert session_id(visitor) == before
 
+    @pytest.mark.parametrize("is_known", [True, False])
+    def test_an_id_that_is_taken(self, app, visitor, monkeypatch, is_known):
+        """It is somebody else's: a visitor gets another one, or keeps the earlier one."""
+        other = app.test_client()
+        other.post("/login/bob")
+        if is_known:
+            visitor.get("/count")
+        before = session_id(visitor)
+        drawn = iter([session_id(other), session_id(other), "free"])
+        monkeypatch.setattr("secrets.token_urlsafe", lambda _: next(drawn))
+        answer = visitor.post("/login/ada")
+        assert answer.status_code == (409 if is_known else 200)
+        assert session_id(visitor) == (before if is_known else "free")
+        assert visitor.get("/").text == ("nobody" if is_known else "ada")
+        assert other.get("/").text == "bob"
+        assert listed(app) == int(not is_known)
+
 
 class TestOtherRequests:
     """Requests that came with the earlier id, and end when the session has a new one."""
@@ -225,6 +243,29 @@ class TestOvertakenByKill:
         assert kills == [1]
         assert kt.match_prefix("") == []
         assert visitor.get("/").text == "nobody"
+
+    def test_not_made_again_for_an_error_page(self, app, visitor, kt):
+        """Flask stores the session once more if something fails after that: not this one."""
+        kills = []
+
+        def kill(operation, key):
+            if operation == "swap_record" and key.startswith(PROTECTED_PREFIX):
+                kills.append(killed(app))
+
+        def fail(sender, **more):
+            request_finished.disconnect(fail, app)
+            raise RuntimeError("after the answer was made")
+
+        request_finished.connect(fail, app)
+        meddle(app).after = kill
+        logging.disable(logging.CRITICAL)
+        try:
+            answer = visitor.post("/login/ada")
+        finally:
+            logging.disable(logging.NOTSET)
+        assert (answer.status_code, cookies_set(answer)) == (500, [])
+        assert kills == [1]
+        assert kt.match_prefix("") == []
 
     @pytest.mark.parametrize("name", ["nobody", "ada"])
     @pytest.mark.parametrize("path", ["/login/ada", "/login/bob", "/new-id", "/leave", "/count"])
@@ -330,6 +371,19 @@ class TestFailures:
         assert len(kt.get_bytes(key)) > alone
         visitor.post("/logout")
         assert len(kt.get_bytes(key)) == alone
+
+    def test_logout_of_a_session_that_is_gone(self, app, visitor, kt):
+        """So does one that finds the session itself gone."""
+
+        @app.post("/slow-logout")
+        def slow_logout():
+            kt.remove(records(kt)[0])
+            session.clear()
+            return "goodbye"
+
+        visitor.post("/login/ada")
+        assert not cookies_set(visitor.post("/slow-logout"))
+        assert kt.match_prefix("") == []
 
 
 class TestFlaskLogin:
