@@ -38,6 +38,7 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         self._user_key = user_key
         self.session_id = session_id
         self.origin = origin
+        self._loaded_from = origin
         self.owned: Owned | None = None  # whose it is, by the index of that user
         self.has_cookie = has_cookie
         self.new = session_id is None
@@ -51,6 +52,11 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
     def is_read_only(self) -> bool:
         """Whether the store failed and what is changed here is dropped; by ``on_failure`` alone."""
         return self.origin is not None and self.origin.is_read_only
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it has been stored, or prolonged, since it was loaded."""
+        return self.origin is not self._loaded_from and not self.is_read_only
 
     @property
     def has_data(self) -> bool:

@@ -37,13 +37,12 @@ class SessionKeeper:
         """Store what has changed in a session that holds data, or prolong it.
 
         :param lifetime: seconds from now.
-        :return: whether anything was stored, and so the visitor's cookie is to be set. Where it was
-            not, the visitor may have another cookie by now: the session was ended by somebody else,
-            or nobody has asked the server whether it was.
+        :return: whether it was stored or prolonged, and so the visitor's cookie is to be set. Where
+            it was not, the visitor may have another cookie by now: the session was ended by
+            somebody else, or nobody has asked the server whether it was.
         :raises SessionConflict: if others have changed the session, too, and that is refused.
         :raises SessionUnavailable: if the store fails.
         """
-        before = session.origin
         try:
             session.origin = self._kept(session, lifetime)
         except SessionEnded:
@@ -53,7 +52,7 @@ class SessionKeeper:
                     "a session was ended during a request: what that changed in it is dropped"
                 )
             return False
-        return session.origin is not before and not session.is_read_only
+        return session.is_stored
 
     def end(self, session: ServerSession) -> bool:
         """Remove a session.

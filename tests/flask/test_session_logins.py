@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from itertools import count
 
 import pytest
@@ -87,6 +88,22 @@ def killed(app, name="ada"):
         return sessions.kill_sessions(name)
 
 
+@contextmanager
+def failing_afterwards(app):
+    """Let the next request fail when its session is stored: its answer is an error page instead."""
+
+    def fail(sender, **more):
+        request_finished.disconnect(fail, app)
+        raise RuntimeError("the answer was made")
+
+    request_finished.connect(fail, app)
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 class TestNewId:
     def test_login(self, app, visitor, kt):
         """A visitor who logs in keeps what they have, under a new id; the earlier one is void."""
@@ -129,6 +146,18 @@ class TestNewId:
         before = session_id(visitor)
         visitor.post("/login/ada")
         assert session_id(visitor) == before
+
+    @pytest.mark.parametrize("path", ["/new-id", "/login/bob"])
+    def test_an_error_page(self, app, visitor, path):
+        """An answer that takes the place of another one carries the new cookie, too."""
+        visitor.post("/login/ada")
+        before, store, writes = session_id(visitor), meddle(app), []
+        store.before = lambda operation, key: writes.append(operation)
+        with failing_afterwards(app):
+            assert visitor.post(path).status_code == 500
+        assert writes.count("pop") == 1
+        assert session_id(visitor) != before
+        assert visitor.get("/").text == ("bob" if path == "/login/bob" else "ada")
 
     @pytest.mark.parametrize("is_known", [True, False])
     def test_an_id_that_is_taken(self, app, visitor, monkeypatch, is_known):
@@ -225,7 +254,8 @@ class TestOtherRequests:
 
 class TestOvertakenByKill:
     @pytest.mark.parametrize("has_session", [True, False])
-    def test_login(self, app, visitor, kt, has_session):
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_login(self, app, visitor, kt, has_session, when):
         """A login whose user's sessions are ended when it is stored is none, and not made again."""
         kills = []
 
@@ -237,10 +267,10 @@ class TestOvertakenByKill:
 
         if has_session:
             visitor.get("/count")
-        meddle(app).after = kill
+        setattr(meddle(app), when, kill)
         answer = visitor.post("/login/ada")
         assert (answer.status_code, cookies_set(answer)) == (200, [])
-        assert kills == [1]
+        assert kills == [int(when == "after")]
         assert kt.match_prefix("") == []
         assert visitor.get("/").text == "nobody"
 
@@ -252,17 +282,9 @@ class TestOvertakenByKill:
             if operation == "swap_record" and key.startswith(PROTECTED_PREFIX):
                 kills.append(killed(app))
 
-        def fail(sender, **more):
-            request_finished.disconnect(fail, app)
-            raise RuntimeError("after the answer was made")
-
-        request_finished.connect(fail, app)
         meddle(app).after = kill
-        logging.disable(logging.CRITICAL)
-        try:
+        with failing_afterwards(app):
             answer = visitor.post("/login/ada")
-        finally:
-            logging.disable(logging.NOTSET)
         assert (answer.status_code, cookies_set(answer)) == (500, [])
         assert kills == [1]
         assert kt.match_prefix("") == []
@@ -295,6 +317,8 @@ class TestOvertakenByKill:
             killed(app)
             killed(app, "bob")
             assert visitor.get("/").text == "nobody"
+            left = {session_id(each) for each in (visitor, thief) if each.get("/all").json}
+            assert len(records(kt)) == len(left)
             if len(calls) < moment:
                 return
 
