@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import current_app, has_request_context, request
+from flask import current_app, g, has_request_context, request
 from flask.globals import request_ctx
 
 __all__ = ["SessionWatch", "is_current_view", "leads_to", "watch_session"]
 
 
 class SessionWatch:
-    """Whether the session was asked for anything while it was watched."""
+    """Whether an answer may be for one visitor: the session was asked for something meanwhile.
+
+    So it is if Flask-Login's user is logged in, whom it asks the session for once a request, and
+    perhaps before the view runs.
+    """
 
     was_used = False
 
@@ -31,7 +35,7 @@ def watch_session() -> Iterator[SessionWatch]:
     try:
         yield watch
     finally:
-        watch.was_used = session.accessed
+        watch.was_used = session.accessed or _is_logged_in()
         session.accessed = before or session.accessed
 
 
@@ -54,6 +58,10 @@ def leads_to(view: Any, function: Callable[..., Any]) -> bool:
 def _is_method(view_class: Any, function: Callable[..., Any]) -> bool:
     method = getattr(view_class, getattr(function, "__name__", ""), None)
     return method is not None and leads_to(method, function)
+
+
+def _is_logged_in() -> bool:
+    return bool(getattr(g.get("_login_user"), "is_authenticated", False))
 
 
 def _session() -> Any:

@@ -20,6 +20,7 @@ from flask import (
     stream_with_context,
 )
 from flask.views import MethodView
+from flask_login import LoginManager, UserMixin, current_user
 
 from kt_cache.errors import ConfigError, TransportError
 from kt_cache.flask import KTCache, KTSession
@@ -28,6 +29,14 @@ from tests.support.failing import dead_port, own
 from tests.support.threads import run_threads
 
 __all__ = ["dead_port"]
+
+
+class Visitor(UserMixin):
+    """Whoever the query names."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+
 
 SERIALIZERS = ["pickle", "json", "msgpack"]
 
@@ -230,6 +239,20 @@ class TestNeverKept:
         small.page()
         assert small.texts("/", "/") == ["1", "1"]
         assert small.get().headers["Vary"] == "Cookie"
+
+    def test_flask_login(self, either):
+        """Flask-Login asks the session before the view runs: who is logged in has a page alone."""
+        manager = LoginManager(either.app)
+        manager.request_loader(lambda asked: Visitor(asked.args["user"]))
+        either.app.before_request(lambda: current_user.is_authenticated and None)
+        either.page("/me", lambda _: getattr(current_user, "id", "nobody"))
+        either.page("/all", ignore_session=True)
+
+        def texts(path, *names):
+            return [either.get(path, query_string={"user": name}).text for name in names]
+
+        assert texts("/me", "ada", "bob") == ["ada", "bob"]
+        assert texts("/all", "ada", "bob") == ["1", "1"]
 
     def test_an_error_is_for_its_visitor(self, either):
         """What a view raises goes to the app's handlers, each time."""
