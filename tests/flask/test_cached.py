@@ -252,7 +252,7 @@ class TestNeverKept:
             return [either.get(path, query_string={"user": name}).text for name in names]
 
         assert texts("/me", "ada", "bob") == ["ada", "bob"]
-        assert texts("/all", "ada", "bob") == ["1", "1"]
+        assert texts("/all", "ada", "bob") == ["3", "3"]
 
     def test_an_error_is_for_its_visitor(self, either):
         """What a view raises goes to the app's handlers, each time."""
