@@ -10,8 +10,8 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from kt_cache.errors import KTError
-from kt_cache.flask.user_sessions import users_of_app
-from kt_cache.sessions.user_table import end, lines_of, swept
+from kt_cache.flask.user_sessions import advice_for_nobody, users_of_app
+from kt_cache.sessions.user_table import end, ended, lines_of, swept
 
 __all__ = ["add_commands"]
 
@@ -38,6 +38,7 @@ def list_sessions(user: str) -> None:
         sessions = users_of_app().sessions_of(user)
     if not sessions:
         click.echo(f"{user} has no sessions.")
+        _advise()
         return
     for line in lines_of(sessions):
         click.echo(line)
@@ -61,7 +62,10 @@ def kill_sessions(user: str, spared: tuple[str, ...], only: str | None) -> None:
     if spared and only is not None:
         raise click.UsageError("--except and --only cannot go together")
     with _said_in_a_line():
-        click.echo(end(users_of_app(), user, user, spared, only))
+        said = end(users_of_app(), user, user, spared, only)
+    click.echo(said)
+    if said == ended(0, user) and not spared:
+        _advise()
 
 
 @_sessions.command("sweep")
@@ -69,6 +73,12 @@ def sweep_sessions() -> None:
     """Forget sessions that are over, of all users."""
     with _said_in_a_line():
         click.echo(swept(users_of_app().sweep()))
+
+
+def _advise() -> None:
+    advice = advice_for_nobody()
+    if advice:
+        click.echo(f"Note: {advice}.", err=True)
 
 
 @contextmanager

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+from weakref import WeakSet
 
-from flask import current_app, has_app_context, has_request_context, session
+from flask import Flask, current_app, has_app_context, has_request_context, session
 
 from kt_cache.errors import ConfigError
 from kt_cache.flask.session_errors import as_http_errors
 from kt_cache.flask.session_owners import SessionOwners
 from kt_cache.sessions import UserSession, UserSessions
 
-__all__ = ["UserSessionMethods", "check_user_key", "users_of_app"]
+__all__ = ["UserSessionMethods", "advice_for_nobody", "check_user_key", "users_of_app"]
+
+logger = logging.getLogger("kt_cache.sessions")
+
+_advised: WeakSet[Flask] = WeakSet()  # apps whose log has the advice
 
 
 class UserSessionMethods:
@@ -28,7 +34,10 @@ class UserSessionMethods:
         :raises KTError: if the server fails, a 503 unless a view deals with it.
         """
         with as_http_errors():
-            return users_of_app().sessions_of(user_id, _current_id())
+            sessions = users_of_app().sessions_of(user_id, _current_id())
+        if not sessions:
+            _log_advice()
+        return sessions
 
     def kill_sessions(self, user_id: object, *, except_current: bool = False) -> int:
         """End a user's sessions. Their next requests begin without one, in all processes at once.
@@ -43,7 +52,10 @@ class UserSessionMethods:
         if except_current and not has_request_context():
             raise RuntimeError("except_current needs a request, whose session is to be spared")
         with as_http_errors():
-            return users_of_app().kill_sessions(user_id, _current_id() if except_current else None)
+            count = users_of_app().kill_sessions(user_id, _current_id() if except_current else None)
+        if count == 0 and not except_current:
+            _log_advice()
+        return count
 
     def kill_session(self, user_id: object, handle: str) -> bool:
         """End one of a user's sessions.
@@ -73,6 +85,25 @@ def users_of_app() -> UserSessions:
         f"the sessions of the app {current_app.name!r} are not kept by kt_cache: "
         "call KTSession(app) first"
     )
+
+
+def advice_for_nobody() -> str | None:
+    """Return why nobody may have sessions in the current app: it has a login of its own."""
+    if "KT_SESSION_USER_KEY" in current_app.config or hasattr(current_app, "login_manager"):
+        return None
+    return (
+        "a session belongs to the user whose id it holds under '_user_id', where Flask-Login puts "
+        "it; if this app uses another key, set app.config['KT_SESSION_USER_KEY'] to it"
+    )
+
+
+def _log_advice() -> None:
+    """Log it, once for each app."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
+    advice = None if app in _advised else advice_for_nobody()
+    if advice:
+        _advised.add(app)
+        logger.warning("a user without sessions: %s", advice)
 
 
 def check_user_key(key: Any) -> str:

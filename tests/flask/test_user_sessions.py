@@ -229,6 +229,45 @@ class TestSettings:
         assert killed(app, "7") == 1
 
 
+class TestForgottenKey:
+    """An app with a login of its own that did not say where it keeps the user."""
+
+    @pytest.fixture
+    def app(self, any_url):
+        app = make_site(KT_CACHE_URL=any_url)
+        sessions.init_app(app)
+        visitor_of(app)
+        return app
+
+    def test_calls(self, app, caplog):
+        """The calls find nothing, and the log says why that may be, once."""
+        with app.app_context():
+            for _ in range(2):
+                assert sessions.sessions_of("ada") == []
+                assert sessions.kill_sessions("ada") == 0
+        (line,) = caplog.messages
+        assert "app.config['KT_SESSION_USER_KEY']" in line
+
+    @pytest.mark.parametrize("action", ["list", "kill"])
+    def test_commands(self, app, action):
+        """The commands say so, too."""
+        done = app.test_cli_runner().invoke(args=["kt", "sessions", action, "ada"])
+        assert done.exit_code == 0
+        assert "Note: " in done.output
+        assert "app.config['KT_SESSION_USER_KEY']" in done.output
+
+    def test_nothing_was_forgotten(self, any_url, caplog):
+        """With the setting, or with Flask-Login, there is nothing to say."""
+        with_login = make_site(KT_CACHE_URL=any_url, SECRET_KEY="for Flask-Login")
+        LoginManager(with_login)
+        sessions.init_app(with_login)
+        for app in (with_login, site_at(any_url)):
+            assert listed(app, "bob") == []
+            done = app.test_cli_runner().invoke(args=["kt", "sessions", "kill", "bob"])
+            assert done.output == "Ended 0 sessions of bob.\n"
+        assert caplog.messages == []
+
+
 class TestMistakes:
     def test_outside_an_app(self):
         """Without an app nobody knows whose sessions are meant."""
