@@ -73,7 +73,8 @@ class DecoratorMethods:
             stored.
         :param query_string: whether requests with other arguments in their query have answers of
             their own.
-        :param make_cache_key: takes the function's arguments and returns the key.
+        :param make_cache_key: takes the function's arguments and returns the key, for requests of
+            any method; it says what the answer depends on, the session included.
         :param ignore_session: whether to keep also what a view returns that asked the session for
             something.
         :param lock: seconds that the one who runs the function has while others wait for its

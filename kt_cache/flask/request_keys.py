@@ -38,11 +38,12 @@ class RequestKeys:
         self._prefix = prefix
         self._query_string = query_string
         self._make_key = make_key
-        self.is_own = make_key is not None or callable(prefix)
-        """Whether the site's own function makes the key: it knows what the answer depends on."""
-        self.is_of_request = not self.is_own and "%s" in str(prefix)
+        self.is_own = make_key is not None
+        """Whether the site says what the answer depends on."""
+        is_text = not self.is_own and isinstance(prefix, str)
+        self.is_of_request = is_text and "%s" in str(prefix)
         """Whether a request's URL makes the key."""
-        self.is_fixed = not self.is_own and not self.is_of_request and not query_string
+        self.is_fixed = is_text and not self.is_of_request and not query_string
         """Whether there is one key only."""
 
     def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

@@ -219,11 +219,12 @@ class TestNeverKept:
         either.page("/own", lambda number: str((use() and 0) or number))
         either.page("/all", lambda number: str((use() and 0) or number), ignore_session=True)
         either.page(
-            "/key", lambda n: str((use() and 0) or n), key_prefix=lambda: "a key of our own"
+            "/key", lambda n: str((use() and 0) or n), make_cache_key=lambda: "a key of our own"
         )
-        assert either.texts("/own", "/own") == ["1", "2"]
-        assert [record.getMessage().count("ignore_session") for record in caplog.records] == [1]
-        assert either.texts("/all", "/all", "/key", "/key") == ["3", "3", "4", "4"]
+        either.page("/of-url", lambda n: str((use() and 0) or n), key_prefix=lambda: request.url)
+        assert either.texts("/own", "/own", "/of-url", "/of-url") == ["1", "2", "3", "4"]
+        assert [record.getMessage().count("ignore_session") for record in caplog.records] == [1, 1]
+        assert either.texts("/all", "/all", "/key", "/key") == ["5", "5", "6", "6"]
         assert "Cookie" in either.get("/own").headers["Vary"]
 
     def test_sessions_on_the_server(self, either):
@@ -325,14 +326,17 @@ class TestKeys:
         methods = ["GET", "POST", "DELETE"]
         view = small.page(methods=methods)
         small.page("/fixed", methods=methods, key_prefix="fixed")
+        small.page("/called", methods=methods, key_prefix=lambda: request.full_path)
         visitor = small.app.test_client()
         assert [visitor.head("/").status_code, next(small.runs)] == [200, 2]
         assert [visitor.get("/").text, visitor.post("/").text, visitor.get("/").text] == list("343")
         assert [visitor.head("/").status_code, visitor.delete("/").text] == [200, "5"]
         assert [visitor.post("/fixed").text, visitor.get("/fixed").text] == ["6", "7"]
         assert [visitor.post("/fixed").text, visitor.get("/fixed").text] == ["8", "7"]
+        assert [visitor.post("/called").text, visitor.get("/called").text] == ["9", "10"]
+        assert [visitor.post("/called").text, visitor.get("/called").text] == ["11", "10"]
         with small.app.test_request_context("/", method="POST"):
-            assert view() == "9"
+            assert view() == "12"
 
     def test_functions_during_a_post(self, small):
         """A function with a key of its own is kept whatever the request's method is."""
