@@ -139,7 +139,9 @@ def handle_of(digest: Digest) -> str:
 
 def shown(digest: Digest, entry: Entry, last_seen: float, is_current: bool) -> UserSession:
     """Return what a user may see of a session."""
-    seen = max(entry.created, floor(last_seen + _INACCURACY))
+    seen = last_seen
+    if last_seen != entry.created:
+        seen = max(entry.created, floor(last_seen + _INACCURACY))
     return UserSession(
         handle_of(digest),
         datetime.fromtimestamp(entry.created, timezone.utc),

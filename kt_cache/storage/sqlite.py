@@ -240,7 +240,9 @@ def _prepare(connection: sqlite3.Connection, path: str, *, exclusive: bool) -> N
     # Before the file is first touched, or the log is opened in the mode that shares it.
     execute(f"PRAGMA locking_mode = {'EXCLUSIVE' if exclusive else 'NORMAL'}")
     execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file yet to be made
+    execute("BEGIN")  # others may be making the file: one look sees all of that, or nothing
     is_new = _is_new(connection, path)
+    execute("COMMIT")
     if execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise StorageError(f"{path!r} is on a file system that cannot hold a write-ahead log")
     execute("PRAGMA synchronous = NORMAL")
