@@ -21,8 +21,8 @@ package := $(VENV)/.installed-package
 tests := $(VENV)/.installed-test
 peers := $(VENV)/.installed-bench
 linters := $(VENV)/.installed-lint
-# Two files of tests at once: many wait for a clock. ARGS='-n 0' runs them one by one.
-at_once := -n 2 --dist loadfile
+# Two files of tests at once, in their order, or else the longest would come last. ARGS='-n 0' runs them one by one.
+at_once := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test lint bench clean
 
