@@ -16,7 +16,7 @@ from kt_cache.flask.cached import CachedCall, Place
 from kt_cache.flask.calls import Call, Options, Tags
 from kt_cache.flask.conditions import Condition, check_decorated, check_plain
 from kt_cache.flask.request_keys import RequestKeys
-from kt_cache.flask.stand_ins import QueryArgs, standing_in
+from kt_cache.flask.stand_ins import QueryArgs, key_of
 from kt_cache.flask.terms import Timeout, seconds_of
 
 if TYPE_CHECKING:
@@ -207,8 +207,7 @@ class DecoratorMethods:
         cache, make_key = self.backend.cache, function.make_cache_key  # type: ignore[attr-defined]
         if keys.is_fixed:
             return cache.delete(make_key())
-        with standing_in(function, path, query_args, base_url, view_args) as arguments:
-            return cache.delete(make_key(**arguments))
+        return cache.delete(key_of(make_key, function, path, query_args, base_url, view_args))
 
     def delete_memoized(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Delete results of a function that :meth:`memoize` has decorated.
@@ -225,12 +224,35 @@ class DecoratorMethods:
         owner = getattr(function, "__self__", None)
         cache = self.backend.cache
         if args or kwargs:
-            given = args if owner is None or args[:1] == (owner,) else (owner, *args)
-            cache.delete(function.make_cache_key(*given, **kwargs))  # type: ignore[attr-defined]
+            for key in _keys_meant(function, owner, args, kwargs):
+                cache.delete(key)
         elif owner is None or isinstance(owner, type) or not keys.is_method:
             cache.delete_tag(keys.tag)
         else:
             cache.delete_tag(keys.tag_of(owner))
+
+
+def _keys_meant(
+    function: Any, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> set[str]:
+    """Return the keys that a call with these arguments may have.
+
+    If the method of an object is given that object as its first argument, that is ``self``, as
+    Flask-Caching has it, or what comes after it. Where both fit, both are meant.
+    """
+    if owner is None:
+        return {function.make_cache_key(*args, **kwargs)}
+    ways = [(owner, *args)]
+    if args and args[0] is owner:
+        ways.append(args)
+    keys = set()
+    for number, way in enumerate(ways, 1):
+        try:
+            keys.add(function.make_cache_key(*way, **kwargs))
+        except TypeError:
+            if number == len(ways) and not keys:
+                raise
+    return keys
 
 
 def _options(

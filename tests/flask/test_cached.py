@@ -562,6 +562,64 @@ class TestDeleting:
         assert small.texts(*paths) == ["4", "5", "6"]
         assert self.delete(small, own, name="a")
 
+    def test_arguments_of_a_visitor(self, small):
+        """A key that is made of the view's arguments gets them as in a visitor's request."""
+        seen = []
+
+        def key(**arguments):
+            seen.append(arguments)
+            return "key"
+
+        view = small.page("/of/<name>", make_cache_key=key)
+        paged = small.cache.cached(make_cache_key=key)(lambda page: str(page))
+        small.app.add_url_rule("/all", "all", paged, defaults={"page": 1})
+        posted = small.page("/new/<name>", make_cache_key=key, methods=["POST"])
+        for function, given in [(view, {"name": 7}), (paged, {}), (posted, {"name": "a"})]:
+            self.delete(small, function, **given)
+        self.delete(small, view, "/elsewhere", name="b")
+        self.delete(small, small.cache.cached(make_cache_key=key)(len), "/of/c", name="d")
+        assert seen == [{"name": "7"}, {"page": 1}, {"name": "a"}, {"name": "b"}, {"name": "d"}]
+
+    def test_of_another_subdomain(self, url):
+        """It is the view's own host then, at the place where the app is mounted."""
+        site = Site(url, SERVER_NAME="shop.example")
+        site.app.subdomain_matching = True
+        site.app.url_map.default_subdomain = ""
+        view = site.cache.cached()(lambda: str(next(site.runs)))
+        site.app.add_url_rule("/x", "x", view, subdomain="api")
+        bases = ["https://api.shop.example", "https://api.shop.example/app"]
+        assert [site.get("/x", base_url=base).text for base in bases] == ["1", "2"]
+        with site.app.test_request_context(base_url="https://www.shop.example/app"):
+            assert site.cache.delete_cached(view)
+        assert [site.get("/x", base_url=base).text for base in bases] == ["1", "3"]
+
+    def test_within_a_request(self, small):
+        """The current request stays as it is, and what it has opened stays open."""
+        view = small.page("/<name>", key_prefix=lambda: f"{g.shop}/{request.path}")
+        closed = []
+
+        @small.app.before_request
+        def open_shop():
+            g.shop = "open"
+
+        @small.app.teardown_request
+        def close_request(_):
+            closed.append(request.path)
+
+        @small.app.teardown_appcontext
+        def close_app(_):
+            closed.append("app")
+
+        @small.app.post("/delete")
+        def delete():
+            deleted = [small.cache.delete_cached(view, name="a") for _ in range(2)]
+            return {"deleted": deleted, "closed": closed[2:], "path": request.path}
+
+        small.get("/a")
+        answer = small.app.test_client().post("/delete").json
+        assert answer == {"deleted": [True, False], "closed": [], "path": "/delete"}
+        assert closed == ["/a", "app", "/delete", "app"]
+
     def test_not_cached(self, small):
         """What has no answers to be deleted is refused."""
         for function in (len, small.cache.memoize()(Site.get)):
