@@ -160,19 +160,29 @@ def _text_of_object(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         counting: list[str] = [field.name for field in fields(value) if field.compare]
         return text_of({name: getattr(value, name) for name in counting})
-    if isinstance(value, dict | list | tuple | set | frozenset):
-        text = text_of(next(base for base in _BASES if isinstance(value, base))(value))
-        own = getattr(value, "__dict__", None)
-        return f"{text} {text_of(own)}" if own else text
+    for base, parts_of in _CONTAINERS:
+        if isinstance(value, base):
+            text = text_of(base(parts_of(value)))
+            own = getattr(value, "__dict__", None)
+            return f"{text} {text_of(own)}" if own else text
+    if isinstance(value, re.Pattern):  # whose repr ends after 200 characters
+        return text_of((value.pattern, value.flags))
     text = repr(value)
     if kind.__repr__ is object.__repr__ or _ADDRESS.search(text):
         raise _indistinct(kind, "its repr is its address in memory, which others may have later")
     if hasattr(kind, "__array__") and getattr(value, "ndim", True):
         raise _indistinct(kind, "its repr does not tell all of it")
-    return text
+    return repr(text)  # which ends where it seems to, whatever a visitor has put into the text
 
 
-_BASES = (dict, list, tuple, set, frozenset)
+# What they hold, past methods of subclasses: a MultiDict's tell one value of each name.
+_CONTAINERS: tuple[tuple[Any, Callable[[Any], Iterable[Any]]], ...] = (
+    (dict, dict.items),
+    (list, list.__iter__),
+    (tuple, tuple.__iter__),
+    (set, set.__iter__),
+    (frozenset, frozenset.__iter__),
+)
 
 
 def _indistinct(kind: type, reason: str) -> ConfigError:

@@ -41,16 +41,24 @@ class Options:
 
     def __post_init__(self) -> None:
         check_plain("response_filter", self.response_filter)
-        if isinstance(self.tags, str):
-            raise ConfigError(f"tags must be a list of names, such as [{self.tags!r}]")
         if self.tags is not None and not callable(self.tags):
-            object.__setattr__(self, "tags", tuple(self.tags))  # an iterator is good for one call
+            # An iterator is good for one call.
+            object.__setattr__(self, "tags", _tags_in(self.tags))
 
     def tags_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
-        """Return the tags of a call's result."""
+        """Return the tags of a call's result.
+
+        :raises ConfigError: if the site's function returns text.
+        """
         if self.tags is None:
             return ()
-        return tuple(self.tags(*args, **kwargs) if callable(self.tags) else self.tags)
+        return _tags_in(self.tags(*args, **kwargs) if callable(self.tags) else self.tags)
+
+
+def _tags_in(names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ConfigError(f"tags must be a list of names, such as [{names!r}]")
+    return tuple(names)
 
 
 class Call:

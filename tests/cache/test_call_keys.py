@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import re
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
 
 from kt_cache.cache.call_keys import CallKeys, digest_of, text_of
 from kt_cache.errors import ConfigError
@@ -68,6 +70,13 @@ class Shown(Named):
 
     def __repr__(self):
         return f"<Shown {self.name}>"
+
+
+class Chosen(Shown):
+    """An object whose repr is what a visitor has chosen."""
+
+    def __repr__(self):
+        return self.name
 
 
 class Bag(dict):
@@ -149,6 +158,37 @@ class TestTexts:
     def test_objects(self):
         """So are objects of the standard library and of one's own."""
         assert len({text_of(value) for value in OBJECTS}) == len(OBJECTS)
+
+    def test_what_containers_hold(self):
+        """All that a container of one's own holds counts, not what its methods tell of it."""
+        ways = [[("tag", "a"), ("tag", "b")], [("tag", "a"), ("tag", "c")], [("tag", "a")]]
+        for kind in (
+            MultiDict,
+            ImmutableMultiDict,
+            lambda way: CombinedMultiDict([MultiDict(way)]),
+        ):
+            assert len({text_of(kind(way)) for way in ways}) == 3
+            assert text_of(kind(ways[0])) == text_of(kind(ways[0]))
+
+        class Quiet(list):
+            def __iter__(self):
+                return iter(())
+
+        assert text_of(Quiet("a")) != text_of(Quiet("b"))
+
+    def test_reprs_with_the_text_of_visitors(self):
+        """A repr that looks like the end of one argument and the next one is still one argument."""
+        for quote in ("", "'", '"', "\\'"):
+            end = f"{quote}>, <{__name__}.Chosen {quote}"
+            one = Chosen("p"), Chosen(f"q{end}r")
+            other = Chosen(f"p{end}q"), Chosen("r")
+            assert text_of(one) != text_of(other)
+
+    def test_patterns(self):
+        """A regular expression is known by all of it, though its repr is short."""
+        texts = [f"{'a' * 250}{end}" for end in "12"]
+        patterns = [re.compile(text, flags) for text in texts for flags in (0, re.I)]
+        assert len({text_of(pattern) for pattern in patterns}) == 4
 
     def test_order(self):
         """The order of a dictionary or a set does not count, that of a list does."""

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from flask import request
 
 from kt_cache.cache.base import TAG_PREFIX
 from kt_cache.errors import ConfigError, TransportError
@@ -73,6 +74,20 @@ class TestResults:
         differ = [function(1, 2, 3), function(1, c=4), function(1, d=5), function(2), function("1")]
         assert len({last(result) for result in [*differ, *same]}) == 6
         assert function(1, d=5, e=6) == function(1, e=6, d=5)
+
+    def test_queries(self, small):
+        """The arguments of a request are all of them, also several values of one name."""
+
+        @small.memoize(60)
+        def search(args):
+            return args.getlist("tag")
+
+        found = []
+        for query in ("tag=a&tag=b", "tag=a&tag=c", "tag=a"):
+            with small._app.test_request_context(f"/?{query}"):
+                found.append(search(request.args))
+                assert search(request.values) == found[-1]
+        assert found == [["a", "b"], ["a", "c"], ["a"]]
 
     def test_ignored_arguments(self, small):
         """Those that the site names do not count, however they are given."""
@@ -214,6 +229,39 @@ class TestDeleting:
         numbers = []
         assert [function(), function(), function()] == [numbers[0], numbers[1], numbers[1]]
 
+    def test_of_methods_that_take_such_objects(self, small):
+        """An object that is an argument, too, or equal to one, is not taken for ``self``."""
+
+        class Place(Shop):
+            def __eq__(self, other):
+                return True
+
+            __hash__ = None
+
+            @small.memoize(60)
+            def way(self, other, *stops, by="foot"):
+                return self.name, other.name, next(runs)
+
+        a, b = Place("a"), Place("b")
+
+        def ways():
+            return [last(way) for way in (a.way(a), a.way(b), b.way(a), a.way(a, a), a.way(a, b))]
+
+        for deletion, gone in [
+            ((a.way, a), [0]),
+            ((a.way, b), [1]),
+            ((b.way, a), [2]),
+            ((a.way, a, a), [0, 3]),  # the second one is either `self` or not
+            ((Place.way, a, a), [0]),
+            ((Place.way, a, a, b), [4]),
+        ]:
+            before = ways()
+            small.delete_memoized(*deletion)
+            now = zip(before, ways(), strict=True)
+            assert [place for place, (old, new) in enumerate(now) if old != new] == gone
+        with pytest.raises(TypeError):
+            small.delete_memoized(a.way, by="bus")
+
     def test_not_memoized(self, small):
         """What has no results to be deleted is refused."""
         for function in (_first, small.cached(key_prefix="k")(_first), "name"):
@@ -299,6 +347,12 @@ class TestOptions:
         small.delete_tag("number:1")
         assert kept(1) != before[0]
         assert kept(2) == before[1]
+
+    def test_one_tag_in_place_of_a_list(self, small):
+        """Text is no list of tags, also if a function returns it: its letters are not meant."""
+        kept = small.memoize(60, tags=lambda a: "prices")(_first)
+        with pytest.raises(ConfigError, match=r"such as \['prices'\]"):
+            kept(1)
 
     def test_arguments_without_identity(self, small):
         """An object that is known by its address alone is refused, and the message says more."""
