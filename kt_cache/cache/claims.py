@@ -50,13 +50,17 @@ def give_up(key: bytes, token: bytes) -> Steps[bool]:
     return owned
 
 
-def give_up_anyway(key: bytes, token: bytes) -> Steps[None]:
-    """Remove the claim if it can be done; the server ends it in its time if not."""
+def give_up_anyway(key: bytes, token: bytes) -> Steps[bool]:
+    """Remove the claim if it can be done; the server ends it in its time if not.
+
+    The result is whether this token's owner still had it, as far as is known.
+    """
     try:
-        yield from give_up(key, token)
+        return (yield from give_up(key, token))
     except KTError as error:
         text = "a claim stays until its time is over: %s: %s"
         warn("claim", text, type(error).__name__, error.message)
+        return True
 
 
 def open_to_all(key: bytes, token: bytes, ttl: float) -> Steps[None]:

@@ -134,6 +134,7 @@ class MakingMethods(EntryMethods):
         deadline = time.monotonic() + protection.patience
         pauses = growing_pauses()
         while time.monotonic() < deadline:
+            sure_until = time.monotonic() + protection.turn
             try:
                 leads = yield from claim(task.leader, token, protection.turn)
             except KTError as error:
@@ -145,7 +146,7 @@ class MakingMethods(EntryMethods):
                     break
                 leads = False
             if leads:
-                return (yield from self._leading(task, entry, token))
+                return (yield from self._leading(task, entry, token, sure_until))
             is_open = False
             if entry.value is MISSING:
                 entry, is_open = yield from self._watching(task, deadline, pauses)
@@ -155,8 +156,13 @@ class MakingMethods(EntryMethods):
                 break
         return (yield from self._making_and_storing(task, entry))
 
-    def _leading(self, task: Task, before: Entry, token: bytes) -> Steps[Any]:
-        """Make a value, unless somebody else did since the caller looked."""
+    def _leading(
+        self, task: Task, before: Entry, token: bytes, sure_until: float
+    ) -> Steps[Any]:
+        """Make a value, unless somebody else did since the caller looked.
+
+        :param sure_until: monotonic time before which the server does not end the claim by itself.
+        """
         led = _led.get()
         _led.set(led | {task.leader})
         try:
@@ -177,8 +183,9 @@ class MakingMethods(EntryMethods):
             _led.set(led)
         if isinstance(value, Unkept):
             yield from open_to_all(task.leader, token, _OPEN_TO_ALL)
-        else:
-            yield from give_up_anyway(task.leader, token)
+        elif not (yield from give_up_anyway(task.leader, token)):
+            if time.monotonic() < sure_until:  # deleted with the claim, while it was being made
+                yield Ask("remove", task.raw)
         return value
 
     def _watching(

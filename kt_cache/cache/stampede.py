@@ -136,6 +136,27 @@ class StampedeMethods(MakingMethods):
         task = Task(raw, b"", default, timeout, tag_keys, protection)
         return await arun(self.store, self._making_anew(task))
 
+    def discard(self, key: Any, version: int | None = None) -> bool:
+        """Remove a value, and also one that :meth:`get_or_set` is making: it is not kept.
+
+        That is one made under ``lock``, ``stale`` or ``beta`` by whose turn it is. Its caller gets
+        it, everybody else makes it anew. One round trip.
+
+        :return: whether there was one, or one was being made.
+        """
+        return bool(self.store.remove_many(self._made_under(key, version)))
+
+    async def adiscard(self, key: Any, version: int | None = None) -> bool:
+        """See :meth:`discard`."""
+        return bool(await self.store.aremove_many(self._made_under(key, version)))
+
+    def _made_under(self, key: Any, version: int | None) -> tuple[bytes, bytes]:
+        """Return the keys of a value and of the record that says who is making it.
+
+        They are removed together: whoever makes it stores it first and gives up the turn then.
+        """
+        return self.make_key(key, version), self._key_beside("leader", key, version)
+
     def _stored_names(
         self, key: Any, version: int | None, tags: Iterable[str] | None
     ) -> tuple[bytes, Collection[bytes]]:

@@ -198,7 +198,7 @@ class DecoratorMethods:
         :param base_url: scheme and host, and the place where the app is mounted, if these are not
             the ones of the current request, or without one of the app's configuration.
         :param view_args: the view's arguments.
-        :return: whether there was anything.
+        :return: whether there was anything, or it was being made.
         :raises ConfigError: if it is not such a function, or no view and the path is not given.
         """
         keys = getattr(function, "request_keys", None)
@@ -206,8 +206,8 @@ class DecoratorMethods:
             raise ConfigError(f"{function!r} is no function that cache.cached has decorated")
         cache, make_key = self.backend.cache, function.make_cache_key  # type: ignore[attr-defined]
         if keys.is_fixed:
-            return cache.delete(make_key())
-        return cache.delete(key_of(make_key, function, path, query_args, base_url, view_args))
+            return cache.discard(make_key())
+        return cache.discard(key_of(make_key, function, path, query_args, base_url, view_args))
 
     def delete_memoized(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Delete results of a function that :meth:`memoize` has decorated.
@@ -225,7 +225,7 @@ class DecoratorMethods:
         cache = self.backend.cache
         if args or kwargs:
             for key in _keys_meant(function, owner, args, kwargs):
-                cache.delete(key)
+                cache.discard(key)
         elif owner is None or isinstance(owner, type) or not keys.is_method:
             cache.delete_tag(keys.tag)
         else:

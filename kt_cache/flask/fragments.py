@@ -45,12 +45,12 @@ class FragmentMethods(MethodsBase):
     """The calls for fragments."""
 
     def delete_fragment(self, name: Any, *variables: Any) -> bool:
-        """Remove a fragment of templates; return whether there was one.
+        """Remove a fragment of templates; return whether there was one, or it was being made.
 
         :param name: the first thing behind the timeout in ``{% cache %}``.
         :param variables: the others.
         """
-        return self.cache.delete(fragment_key(name, *variables))
+        return self.cache.discard(fragment_key(name, *variables))
 
 
 class FragmentExtension(Extension):
@@ -83,7 +83,7 @@ class FragmentExtension(Extension):
     ) -> str:
         backend, key = self._backend, fragment_key(*names)
         if timeout == _DELETE:
-            backend.cache.delete(key)
+            backend.cache.discard(key)
             return caller()
         seconds = seconds_of(timeout, backend.default_timeout)
         # Markup would be text in some serializers and not in others.
@@ -100,7 +100,7 @@ class FragmentExtension(Extension):
             return str(await caller())
 
         if timeout == _DELETE:
-            backend.cache.delete(key)
+            backend.cache.discard(key)
             return await made()
         seconds = seconds_of(timeout, backend.default_timeout)
         text = await backend.blocking_cache.aget_or_set(key, made, seconds, lock=True)

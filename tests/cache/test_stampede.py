@@ -701,6 +701,52 @@ class TestUnkept:
         assert made == ["new", "old"]
 
 
+class TestDiscard:
+    """``discard``: a value is deleted, and the one that is being made is not kept."""
+
+    @each_way
+    def test_what_is_there(self, either_cache, options):
+        """A value is gone, and whoever asks next makes it."""
+        either_cache.get_or_set("k", "old", 60, **options)
+        assert either_cache.discard("k")
+        assert not either_cache.discard("k")
+        assert either_cache.get_or_set("k", "new", 60, **options) == "new"
+        assert either_cache.get("k") == "new"
+
+    @each_protection
+    def test_what_is_being_made(self, either_cache, cache, options):
+        """Its caller gets it; nobody else does, nor has to wait for it."""
+
+        def make():
+            assert cache.discard("k")
+            new = run_threads(1, lambda _: cache.get_or_set("k", "new", 60, **options))
+            assert new == ["new"]
+            return "old"
+
+        assert either_cache.get_or_set("k", make, 60, **options) == "old"
+        assert either_cache.get_or_set("k", "newest", 60, **options) == "newest"
+
+    @each_asking
+    def test_what_is_made_anew(self, stopped, clock, asking):
+        """So it is where there is an old value, which is no longer good for anybody."""
+        asking(stopped, "k", "old", 60, stale=60)
+        clock.now += 61
+
+        def make():
+            stopped.discard("k")
+            return "old"
+
+        assert asking(stopped, "k", make, 60, stale=60) == "old"
+        assert asking(stopped, "k", "new", 60, stale=60) == "new"
+
+    def test_after_the_turn(self, either_cache):
+        """A function that takes longer than its turn has its result kept all the same."""
+        slow = Counted(seconds=3.5)
+        for _ in range(2):
+            assert either_cache.get_or_set("k", slow, 60, lock=0.5) == "made"
+        assert slow.calls == 1
+
+
 class TestFailed:
     """Failures that are not to be repeated one by one."""
 

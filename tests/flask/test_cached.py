@@ -562,6 +562,18 @@ class TestDeleting:
         assert small.texts(*paths) == ["4", "5", "6"]
         assert self.delete(small, own, name="a")
 
+    @pytest.mark.parametrize("options", [{}, {"stale": 60}, {"key_prefix": "fixed"}])
+    def test_one_that_is_being_made(self, either, options):
+        """It is not kept; whoever comes next gets one of what is there by then."""
+
+        def result(number):
+            if number == 1:
+                assert either.cache.delete_cached(view)
+            return str(number)
+
+        view = either.page("/", result, **options)
+        assert either.texts("/", "/", "/") == ["1", "2", "2"]
+
     def test_arguments_of_a_visitor(self, small):
         """A key that is made of the view's arguments gets them as in a visitor's request."""
         seen = []

@@ -34,6 +34,11 @@ def cache(app) -> KTCache:
     return app.extensions["the cache"]
 
 
+def in_context(app, function):
+    with app.app_context():
+        return function()
+
+
 def shown(source, **variables):
     return render_template_string(source, **variables)
 
@@ -101,6 +106,23 @@ class TestBlocks:
         assert shown(source, timeout=60) == "2"
         assert shown(source, timeout="del") == "3"
         assert shown(source, timeout=60) == "4"
+
+    def test_deleting_what_is_being_made(self, app, cache):
+        """It is not kept, whichever way it was deleted."""
+        block = "{% cache 60, 'menu' %}{{ run() }}{{ delete() }}{% endcache %}"
+        erasing = "{% cache 'del', 'menu' %}{% endcache %}"
+
+        def by_call():
+            return "" if cache.delete_fragment("menu") else "?"
+
+        def by_block():
+            return run_threads(1, lambda _: in_context(app, lambda: shown(erasing)))[0]
+
+        for delete in (by_call, by_block):
+            cache.delete_fragment("menu")
+            first = shown(block, delete=delete)
+            second = shown(block, delete=str)
+            assert first != second == shown(block, delete=str)
 
     def test_without_a_name(self, app):
         """A block without a name is known by its place in its template."""

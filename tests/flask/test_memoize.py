@@ -229,6 +229,22 @@ class TestDeleting:
         numbers = []
         assert [function(), function(), function()] == [numbers[0], numbers[1], numbers[1]]
 
+    @pytest.mark.parametrize("options", [{}, {"stale": 60}])
+    def test_one_that_is_being_made(self, small, options):
+        """It is deleted, too, with the one that is there, and made anew by the next caller."""
+
+        @small.memoize(60, **options)
+        def function(a):
+            number = next(runs)
+            if a in busy:
+                busy.remove(a)
+                small.delete_memoized(function, a)
+            return number
+
+        busy = {1}
+        before = [function(1), function(1), function(1)]
+        assert before[0] != before[1] == before[2]
+
     def test_of_methods_that_take_such_objects(self, small):
         """An object that is an argument, too, or equal to one, is not taken for ``self``."""
 
