@@ -156,9 +156,7 @@ class MakingMethods(EntryMethods):
                 break
         return (yield from self._making_and_storing(task, entry))
 
-    def _leading(
-        self, task: Task, before: Entry, token: bytes, sure_until: float
-    ) -> Steps[Any]:
+    def _leading(self, task: Task, before: Entry, token: bytes, sure_until: float) -> Steps[Any]:
         """Make a value, unless somebody else did since the caller looked.
 
         :param sure_until: monotonic time before which the server does not end the claim by itself.

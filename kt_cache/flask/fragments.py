@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Undefined, nodes, pass_eval_context
@@ -85,7 +87,7 @@ class FragmentExtension(Extension):
         if timeout == _DELETE:
             backend.cache.discard(key)
             return caller()
-        seconds = seconds_of(timeout, backend.default_timeout)
+        seconds = _seconds(timeout, backend.default_timeout)
         # Markup would be text in some serializers and not in others.
         text = backend.cache.get_or_set(key, lambda: str(caller()), seconds, lock=True)
         return Markup(text) if context.autoescape else str(text)  # noqa: S704 - Jinja's own
@@ -102,7 +104,7 @@ class FragmentExtension(Extension):
         if timeout == _DELETE:
             backend.cache.discard(key)
             return await made()
-        seconds = seconds_of(timeout, backend.default_timeout)
+        seconds = _seconds(timeout, backend.default_timeout)
         text = await backend.blocking_cache.aget_or_set(key, made, seconds, lock=True)
         return Markup(text) if context.autoescape else str(text)  # noqa: S704 - Jinja's own
 
@@ -120,4 +122,24 @@ def _place(parser: Parser, line: int) -> nodes.Const:
     """Return where a block is, which is the name of one without a name."""
     if parser.name is None:
         parser.fail("in a template without a name blocks need one: {% cache 60, 'name' %}", line)
-    return nodes.Const(f"{parser.name}:{line}")
+    # There is a parser for each template, and blocks come in their order.
+    seen: Counter[int] = vars(parser).setdefault("_kt_cache_blocks", Counter())
+    seen[line] += 1
+    more = f":{seen[line]}" if seen[line] > 1 else ""
+    return nodes.Const(f"{parser.name}:{line}{more}")
+
+
+def _seconds(timeout: Any, default: int) -> float | None:
+    """Return the timeout of a block as the cache takes it.
+
+    :raises ConfigError: if it is none.
+    """
+    if isinstance(timeout, Undefined):
+        timeout._fail_with_undefined_error()  # noqa: SLF001 - or it would be the default one
+    is_known = timeout is None or isinstance(timeout, int | float | timedelta)
+    if not is_known or isinstance(timeout, bool):
+        raise ConfigError(
+            f"the timeout of {{% cache %}} is {timeout!r}; it must be seconds, a timedelta, none "
+            f"for the default one, or {_DELETE!r}"
+        )
+    return seconds_of(timeout, default)

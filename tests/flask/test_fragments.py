@@ -95,6 +95,25 @@ class TestBlocks:
             cache.delete(key)
         assert shown(source, timeout=-1) != shown(source, timeout=-1)
 
+    def test_wrong_timeouts(self, app):
+        """What is no timeout is said before the fragment is made."""
+        source = "{% cache timeout, 'menu' %}{{ run() }}{% endcache %}"
+        for timeout in ("300", "", True, [60], b"del"):
+            with pytest.raises(ConfigError, match=r"timeout of \{% cache %\} is"):
+                shown(source, timeout=timeout)
+        with pytest.raises(UndefinedError, match="'timeout' is undefined"):
+            shown(source)
+        assert shown(source, timeout=60) == "1"
+
+    def test_long_names(self, app, cache):
+        """A key has the beginning of a long name only, and names that begin alike differ."""
+        source = "{% cache 60, name %}{{ run() }}{% endcache %}"
+        names = ["n" * 100 + end for end in ("", "a", "b" * 5_000)]
+        made = [shown(source, name=name) for name in names]
+        assert [shown(source, name=name) for name in names] == made == ["1", "2", "3"]
+        assert all(len(key) < 200 for key in cache.keys("fragment/*"))
+        assert all(cache.delete_fragment(name) for name in names)
+
     def test_deleting(self, app, cache):
         """A fragment is deleted by what it was kept by, or by a block that says so."""
         source = "{% cache timeout, 'menu', 7 %}{{ run() }}{% endcache %}"
@@ -126,11 +145,13 @@ class TestBlocks:
 
     def test_without_a_name(self, app):
         """A block without a name is known by its place in its template."""
-        block = "{% cache 60 %}{{ run() }}{% endcache %}"
-        app.jinja_env.loader = DictLoader({"a": f"{block}\n{block}", "b": block})
+        block = "{% cache 60 %}{{ run() }} {% endcache %}"
+        line = f"{{% cache 60 %}}{block}{block}{{% endcache %}}{block}\n{block}"
+        app.jinja_env.loader = DictLoader({"a": f"{block}\n{block}", "b": block, "c": line})
         for _ in range(2):
             assert render_template("a").split() == ["1", "2"]
-            assert render_template("b") == "3"
+            assert render_template("b").split() == ["3"]
+            assert render_template("c").split() == ["4", "5", "6", "7"]
         with pytest.raises(TemplateSyntaxError, match="without a name blocks need one"):
             shown(block)
 

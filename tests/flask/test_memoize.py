@@ -268,6 +268,7 @@ class TestDeleting:
             ((a.way, b), [1]),
             ((b.way, a), [2]),
             ((a.way, a, a), [0, 3]),  # the second one is either `self` or not
+            ((a.way, b, a), []),  # not b's way to a, whatever is equal
             ((Place.way, a, a), [0]),
             ((Place.way, a, a, b), [4]),
         ]:
