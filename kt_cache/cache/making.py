@@ -181,9 +181,10 @@ class MakingMethods(EntryMethods):
             _led.set(led)
         if isinstance(value, Unkept):
             yield from open_to_all(task.leader, token, _OPEN_TO_ALL)
-        elif not (yield from give_up_anyway(task.leader, token)):
-            if time.monotonic() < sure_until:  # deleted with the claim, while it was being made
-                yield Ask("remove", task.raw)
+            return value
+        owned = yield from give_up_anyway(task.leader, token)
+        if not owned and time.monotonic() < sure_until:
+            yield Ask("remove", task.raw)  # it was deleted while it was being made: see discard()
         return value
 
     def _watching(
