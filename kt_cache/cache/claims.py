@@ -1,24 +1,32 @@
 """Claims: records that say whose turn it is. Locks and the leaders of ``get_or_set`` are claims.
 
 The payload is the owner's token, a random number in decimal: a counter, so the record carries no
-deadline and ends by the server's clock alone, up to two seconds late and never early.
+deadline and ends by the server's clock alone, up to two seconds late and never early. A number
+below zero is nobody's token: there is no turn to wait for then. It tells, in milliseconds of Unix
+time, when the claim ends, so that those who pass can tell whether to prolong it.
 """
 
 from __future__ import annotations
 
 import secrets
 
-from kt_cache.cache.codec import write_counter
+from kt_cache.cache.codec import read_counter, write_counter
 from kt_cache.cache.log_limit import warn
 from kt_cache.cache.steps import Ask, Finish, Steps
 from kt_cache.errors import KTError, OutcomeUnknown
 
-__all__ = ["LATENESS", "NOBODY", "claim", "give_up", "give_up_anyway", "new_token", "open_to_all"]
+__all__ = [
+    "LATENESS",
+    "claim",
+    "give_up",
+    "give_up_anyway",
+    "is_open",
+    "new_token",
+    "open_to_all",
+    "seconds_open",
+]
 
 LATENESS = 2.0  # seconds after its time until the server has ended a claim at the latest
-
-NOBODY = write_counter(0)
-"""The token in a claim that no one has: there is no turn to wait for."""
 
 _TOKEN_BITS = 128
 
@@ -63,10 +71,28 @@ def give_up_anyway(key: bytes, token: bytes) -> Steps[bool]:
         return True
 
 
-def open_to_all(key: bytes, token: bytes, ttl: float) -> Steps[None]:
-    """Make a claim of this token's owner one of :data:`NOBODY`, if it can be done."""
+def is_open(token: bytes | None) -> bool:
+    """Tell whether a claim is nobody's: there is no turn to wait for."""
+    return token is not None and token[:1] == b"-"
+
+
+def seconds_open(token: bytes, now: float) -> float:
+    """Return for how long an open claim stays so.
+
+    :param now: Unix time.
+    """
+    return -read_counter(token) / 1000 - now
+
+
+def open_to_all(key: bytes, token: bytes, ttl: float, now: float) -> Steps[None]:
+    """Make a claim with this token nobody's, if it can be done; it may be nobody's already.
+
+    :param ttl: for how many seconds.
+    :param now: Unix time.
+    """
+    mark = write_counter(-int((now + ttl) * 1000))
     try:
-        yield Ask("swap", key, token, NOBODY, ttl)
+        yield Ask("swap", key, token, mark, ttl)
     except KTError as error:
         text = "a claim stays until its time is over: %s: %s"
         warn("claim", text, type(error).__name__, error.message)

@@ -29,6 +29,7 @@ class Task:
     timeout: float | None
     tag_keys: Collection[bytes]  # of the records of its tags
     protection: Protection | None
+    is_on_loop: bool = False  # of coroutines, so that other tasks go on while this one waits
 
     @property
     def ttl(self) -> float | None:

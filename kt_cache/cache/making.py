@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from math import inf, isinf
 from typing import Any, NamedTuple
 
 from kt_cache.cache.base import MISSING, is_over
-from kt_cache.cache.claims import NOBODY, claim, give_up_anyway, new_token, open_to_all
+from kt_cache.cache.claims import (
+    claim,
+    give_up_anyway,
+    is_open,
+    new_token,
+    open_to_all,
+    seconds_open,
+)
 from kt_cache.cache.entries import NOTHING, Entry, EntryMethods, Task
 from kt_cache.cache.log_limit import warn
 from kt_cache.cache.notes import Notes, attach, detach
 from kt_cache.cache.protection import Protection, growing_pauses
 from kt_cache.cache.steps import Ask, Compute, FunctionStopped, Steps, Wait
-from kt_cache.errors import ConfigError, KTError, PoolTimeout
+from kt_cache.errors import ConfigError, EncodeError, KTError, PoolTimeout
 
-__all__ = ["Failed", "MakingMethods", "Unkept"]
+__all__ = ["Failed", "KeptIfPossible", "MakingMethods", "Unkept"]
 
 # Seconds for which nobody waits after a value that is not to be stored, and after a failure.
 _OPEN_TO_ALL = 10.0
@@ -26,6 +34,16 @@ _OPEN_AFTER_FAILURE = 2.0
 
 _led: ContextVar[frozenset[bytes]] = ContextVar("kt_cache_led", default=frozenset())
 """The leaders' keys of the values that are being made around what runs now."""
+
+
+class _Thread(threading.local):
+    """The leaders' keys of the values that are being made in this thread, by any task."""
+
+    def __init__(self) -> None:
+        self.led: set[bytes] = set()
+
+
+_thread = _Thread()
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,20 @@ class Unkept:
     """
 
     value: Any
+
+
+@dataclass(frozen=True)
+class KeptIfPossible:
+    """What a function returns instead of a value that its caller gets though it cannot be stored.
+
+    If the codec cannot encode it, it is as if the function had returned :class:`Unkept`.
+
+    :param value: the value.
+    :param refused: called with the codec's error then.
+    """
+
+    value: Any
+    refused: Callable[[EncodeError], object]
 
 
 class Failed(Exception):
@@ -96,16 +128,16 @@ class MakingMethods(EntryMethods):
             entry = yield from self._entry(task.raw, payload, (), found)
             if not self._must_make(entry, task.protection):
                 return entry.value
-        if task.protection is None:
+        if task.protection is None or is_over(task.timeout):  # nobody gets what another one makes
             value = yield from self._making_if_missing(task, entry)
         else:
             value = yield from self._taking_turns(task, task.protection, entry)
-        return value.value if isinstance(value, Unkept) else value
+        return value.value if isinstance(value, Unkept | KeptIfPossible) else value
 
     def _making_anew(self, task: Task) -> Steps[Any]:
         """Make a value, whatever is stored."""
         value = yield from self._making_and_storing(task, NOTHING)
-        return value.value if isinstance(value, Unkept) else value
+        return value.value if isinstance(value, Unkept | KeptIfPossible) else value
 
     def _making_if_missing(self, task: Task, entry: Entry) -> Steps[Any]:
         """Make a value, store it unless somebody else was faster, and return what counts."""
@@ -128,7 +160,7 @@ class MakingMethods(EntryMethods):
 
     def _taking_turns(self, task: Task, protection: Protection, entry: Entry) -> Steps[Any]:
         """Make a value if it is this caller's turn; get it from whose turn it is if not."""
-        if task.leader in _led.get():  # the function asks for the very value that it is to make
+        if _is_led_from_here(task):
             return entry.value if entry.value is not MISSING else (yield Compute(task.make))
         token = new_token()
         deadline = time.monotonic() + protection.patience
@@ -147,22 +179,34 @@ class MakingMethods(EntryMethods):
                 leads = False
             if leads:
                 return (yield from self._leading(task, entry, token, sure_until))
-            is_open = False
+            mark = None
             if entry.value is MISSING:
-                entry, is_open = yield from self._watching(task, deadline, pauses)
+                entry, mark = yield from self._watching(task, deadline, pauses)
             if entry.value is not MISSING:
                 return entry.value
-            if is_open:
-                break
+            if mark is not None:
+                return (yield from self._passing(task, entry, mark))
         return (yield from self._making_and_storing(task, entry))
+
+    def _passing(self, task: Task, entry: Entry, mark: bytes) -> Steps[Any]:
+        """Make a value without a turn, as nobody waits, and see to it that nobody will.
+
+        :param mark: the token of the claim that is nobody's.
+        """
+        value = yield from self._making_and_storing(task, entry)
+        now = self._clock()
+        if isinstance(value, Unkept) and seconds_open(mark, now) < _OPEN_TO_ALL / 2:
+            yield from open_to_all(task.leader, mark, _OPEN_TO_ALL, now)
+        return value
 
     def _leading(self, task: Task, before: Entry, token: bytes, sure_until: float) -> Steps[Any]:
         """Make a value, unless somebody else did since the caller looked.
 
         :param sure_until: monotonic time before which the server does not end the claim by itself.
         """
-        led = _led.get()
+        led, led_in_thread = _led.get(), _thread.led
         _led.set(led | {task.leader})
+        led_in_thread.add(task.leader)
         try:
             entry = yield from self._reading(task)
             if entry.value is MISSING or entry.payload == before.payload:
@@ -171,16 +215,17 @@ class MakingMethods(EntryMethods):
                 value = entry.value
         except GeneratorExit:
             raise
-        except Failed:
-            yield from open_to_all(task.leader, token, _OPEN_AFTER_FAILURE)
+        except (Failed, EncodeError):
+            yield from open_to_all(task.leader, token, _OPEN_AFTER_FAILURE, self._clock())
             raise
         except BaseException:
             yield from give_up_anyway(task.leader, token)
             raise
         finally:
+            led_in_thread.discard(task.leader)
             _led.set(led)
         if isinstance(value, Unkept):
-            yield from open_to_all(task.leader, token, _OPEN_TO_ALL)
+            yield from open_to_all(task.leader, token, _OPEN_TO_ALL, self._clock())
             return value
         owned = yield from give_up_anyway(task.leader, token)
         if not owned and time.monotonic() < sure_until:
@@ -189,21 +234,23 @@ class MakingMethods(EntryMethods):
 
     def _watching(
         self, task: Task, deadline: float, pauses: Iterator[float]
-    ) -> Steps[tuple[Entry, bool]]:
+    ) -> Steps[tuple[Entry, bytes | None]]:
         """Wait until there is a value, or nobody who makes it, or no time left.
 
-        The second result is whether there is nobody to wait for.
+        The second result is the token of a claim that is nobody's, so that nobody waits.
         """
         while True:
             # An observer takes the kind of the first key for that of the call.
             found = yield Ask("get_many", (task.leader, task.raw, *task.tag_keys))
             entry = yield from self._entry_among(task, found)
-            is_open = found.get(task.leader) == NOBODY
-            if entry.value is not MISSING or is_open or time.monotonic() >= deadline:
-                return entry, is_open
+            token = found.get(task.leader)
+            if is_open(token):
+                return entry, token
+            if entry.value is not MISSING or time.monotonic() >= deadline:
+                return entry, None
             yield Wait(max(0.0, min(next(pauses), deadline - time.monotonic())))
             if task.leader not in found:
-                return entry, False
+                return entry, None
 
     def _making_and_storing(self, task: Task, old: Entry) -> Steps[Any]:
         try:
@@ -269,7 +316,16 @@ class MakingMethods(EntryMethods):
         if isinstance(value, Unkept):
             return Made(value, b"", None)
         seconds = time.monotonic() - began
-        payload = noted = self.codec.encode(value, task.raw)
+        refused = None
+        if isinstance(value, KeptIfPossible):
+            value, refused = value.value, value.refused
+        try:
+            payload = noted = self.codec.encode(value, task.raw)
+        except EncodeError as error:
+            if refused is None:
+                raise
+            refused(error)
+            return Made(Unkept(value), b"", None)
         fresh_until = inf
         if task.timeout is not None and task.protection is not None and task.protection.needs_notes:
             fresh_until = self._clock() + task.timeout
@@ -283,3 +339,14 @@ class MakingMethods(EntryMethods):
         if protection is None or entry.notes.fresh_until == inf:
             return False
         return protection.is_due(entry.notes, self._clock())
+
+
+def _is_led_from_here(task: Task) -> bool:
+    """Tell whether to wait for the leader would be to wait for oneself.
+
+    So it is for the function of the very value; and for a blocking call in the thread of the event
+    loop on which a task makes it.
+    """
+    if task.leader in _led.get():
+        return True
+    return not task.is_on_loop and task.leader in _thread.led

@@ -92,7 +92,7 @@ class StampedeMethods(MakingMethods):
         if entry is not None and not self._must_make(entry, protection):
             return entry.value
         leader = self._key_beside("leader", key, version)
-        task = Task(raw, leader, default, timeout, tag_keys, protection)
+        task = Task(raw, leader, default, timeout, tag_keys, protection, is_on_loop=True)
         steps = self._getting_or_setting(task, payload, found, entry)
         return await arun(self._patient_store(task), steps)
 

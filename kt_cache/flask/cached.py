@@ -13,7 +13,14 @@ from kt_cache.cache.base import MISSING
 from kt_cache.cache.call_keys import name_of
 from kt_cache.cache.log_limit import warn
 from kt_cache.cache.making import Unkept
-from kt_cache.flask.answers import answer_of, is_for_all, is_servers_failure, stored_form
+from kt_cache.flask.answers import (
+    answer_of,
+    is_for_all,
+    is_servers_failure,
+    settled,
+    stored_answer,
+    stored_form,
+)
 from kt_cache.flask.calls import Call
 from kt_cache.flask.request_keys import RequestKeys
 from kt_cache.flask.visits import SessionWatch, is_current_view, watch_session
@@ -83,7 +90,7 @@ class CachedCall(Call):
     def result(self) -> Any:
         """Return what is stored, or else run the function."""
         if self._is_head():
-            stored = self.backend.cache.get(self.key, MISSING)
+            stored = MISSING if self._is_forced() else self.backend.cache.get(self.key, MISSING)
             if stored is MISSING:
                 return self.function(*self.args, **self.kwargs)
             return answer_of(stored)
@@ -96,7 +103,9 @@ class CachedCall(Call):
     async def aresult(self) -> Any:
         """Do so on an event loop, with a coroutine function."""
         if self._is_head():
-            stored = await self.backend.blocking_cache.aget(self.key, MISSING)
+            stored = MISSING
+            if not self._is_forced():
+                stored = await self.backend.blocking_cache.aget(self.key, MISSING)
             if stored is MISSING:
                 return await self.function(*self.args, **self.kwargs)
             return answer_of(stored)
@@ -133,32 +142,43 @@ class CachedCall(Call):
 
     def _unkept_error(self, error: HTTPException) -> Unkept:
         """Return that there is nothing to store, for the error is an answer."""
-        if (error.code or 500) >= 500:
+        if error.get_response().status_code >= 500:
             raise error
         self.error = error
         return Unkept(None)
 
     def _judged_answer(self, answer: Any, watch: SessionWatch) -> Any:
         """Return an answer as it is to be stored, or that it is not."""
-        place = self.place
-        if not place.is_view() and not isinstance(answer, Response):
-            return self._judged(stored_form(answer))
+        if not self.place.is_view() and not isinstance(answer, Response):
+            form = stored_form(answer)
+            is_kept = not self._is_for_one(watch.was_asked) and self._passes_filter(answer)
+            return self._as_kept(form) if is_kept else Unkept(form)
+        answer = settled(answer)
         if is_servers_failure(answer):
             raise _FailedAnswer(answer)
         self.answer = answer
-        if not is_for_all(answer, ask_vary=not place.keys.is_own):
-            return Unkept(None)
-        if watch.was_used and not place.ignore_session and not place.keys.is_own:
-            _warn_of_session(self.function)
-            return Unkept(None)
-        keeps = self.options.response_filter
-        return stored_form(answer) if keeps is None or keeps(answer) else Unkept(None)
+        is_kept = (
+            self._is_for_all(answer)
+            and not self._is_for_one(watch.is_for_one)
+            and self._passes_filter(answer)
+        )
+        return self._as_kept(stored_answer(answer)) if is_kept else Unkept(None)
 
+    def _is_for_all(self, answer: Any) -> bool:
+        place = self.place
+        is_helpers = not is_current_view(place.wrapper)
+        return is_for_all(answer, ask_vary=not place.keys.is_own, may_be_none=is_helpers)
 
-def _warn_of_session(function: Any) -> None:
-    warn(
-        f"session {id(function)}",
-        "the answer of %s is not cached: it asked the session for something, so it may be for one "
-        "visitor alone; see ignore_session of cache.cached",
-        name_of(function),
-    )
+    def _is_for_one(self, is_suspect: bool) -> bool:
+        """Tell whether what may be for one visitor is not kept therefore; log it if so."""
+        place = self.place
+        if not is_suspect or place.ignore_session or place.keys.is_own:
+            return False
+        warn(
+            f"session {id(self.function)}",
+            "what %s returned is not cached, for it may be for one visitor alone: the session was "
+            "asked for something, somebody is logged in, or the request has an Authorization; see "
+            "ignore_session of cache.cached",
+            name_of(self.function),
+        )
+        return True

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from kt_cache.cache.making import Failed, Unkept
-from kt_cache.errors import ConfigError
+from kt_cache.cache.call_keys import name_of
+from kt_cache.cache.log_limit import warn
+from kt_cache.cache.making import Failed, KeptIfPossible, Unkept
+from kt_cache.errors import ConfigError, EncodeError
 from kt_cache.flask.conditions import Condition, check_plain
 
 if TYPE_CHECKING:
@@ -115,9 +117,12 @@ class Call:
     ) -> T:
         options = self.options
         how: dict[str, Any] = {"stale": options.stale, "beta": options.beta, "tags": self.tags}
-        if options.forced_update.holds(*self.args, **self.kwargs):
+        if self._is_forced():
             return renew(self.key, make, self.seconds, **how)
         return get_or_set(self.key, make, self.seconds, lock=options.lock, **how)
+
+    def _is_forced(self) -> bool:
+        return self.options.forced_update.holds(*self.args, **self.kwargs)
 
     # Requests that wait hold up a worker each. So where the function fails they are let go at once.
 
@@ -145,5 +150,17 @@ class Call:
 
     def _judged(self, result: Any) -> Any:
         """Return a result as it is to be stored, or that it is not."""
+        return self._as_kept(result) if self._passes_filter(result) else Unkept(result)
+
+    def _passes_filter(self, result: Any) -> bool:
         keeps = self.options.response_filter
-        return result if keeps is None or keeps(result) else Unkept(result)
+        return keeps is None or bool(keeps(result))
+
+    def _as_kept(self, form: Any) -> KeptIfPossible:
+        """Return a result's stored form as one without which callers can do."""
+        return KeptIfPossible(form, self._warn_of_refusal)
+
+    def _warn_of_refusal(self, error: EncodeError) -> None:
+        function = self.function
+        text = "what %s returned is not cached, for it cannot be stored: %s"
+        warn(f"refusal {id(function)}", text, name_of(function), error.message)

@@ -20,6 +20,8 @@ __all__ = ["Condition", "check_decorated", "check_plain"]
 class Condition:
     """A function that is asked for each call; with the call's arguments if it takes any.
 
+    One that takes them by name alone is given those that the call has named.
+
     :param name: of the option.
     :param function: ``None`` for one that always says no.
     :raises ConfigError: if it is none, or a coroutine function.
@@ -28,13 +30,15 @@ class Condition:
     def __init__(self, name: str, function: Callable[..., Any] | None) -> None:
         check_plain(name, function)
         self._function = function
-        self._takes_arguments = function is not None and _takes_arguments(function)
+        self._takes, self._takes_names = (False, False) if function is None else _taken_by(function)
 
     def holds(self, /, *args: Any, **kwargs: Any) -> bool:
         """Ask the function."""
         if self._function is None:
             return False
-        return bool(self._function(*args, **kwargs) if self._takes_arguments else self._function())
+        if self._takes:
+            return bool(self._function(*args, **kwargs))
+        return bool(self._function(**kwargs) if self._takes_names else self._function())
 
 
 def check_plain(name: str, function: Any) -> None:
@@ -66,9 +70,13 @@ def check_decorated(decorator: str, function: Any) -> None:
         )
 
 
-def _takes_arguments(function: Callable[..., Any]) -> bool:
+def _taken_by(function: Callable[..., Any]) -> tuple[bool, bool]:
+    """Tell whether a function takes arguments by position, and whether any by name."""
     try:
         parameters = signature(function).parameters.values()
     except ValueError:  # some that are written in C do not tell
-        return False
-    return any(parameter.kind != Parameter.KEYWORD_ONLY for parameter in parameters)
+        return False, False
+    kinds = {parameter.kind for parameter in parameters}
+    return bool(
+        kinds - {Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD}
+    ), Parameter.VAR_KEYWORD in kinds
