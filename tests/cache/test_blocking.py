@@ -11,6 +11,7 @@ import pytest
 from kt_cache.cache import BlockingStore, Cache, Codec, open_store, strict
 from kt_cache.cache.wrapper import StoreWrapper
 from kt_cache.errors import ConfigError, ConnectError
+from kt_cache.transport import get_pool
 from tests.support.failing import dead_port, own
 
 __all__ = ["dead_port"]
@@ -183,6 +184,28 @@ class TestMakingValues:
 
 
 class TestFailures:
+    @pytest.mark.parametrize("is_on_loop", [False, True])
+    def test_a_busy_moment(self, included_server, is_on_loop):
+        """Where errors are ignored a value is waited for while all connections are in use."""
+        place = f"{included_server.host}:{included_server.port}"
+        few = own(ignore_errors=True, max_size=1, max_waiting=1, call_timeout=0.05)
+        store = open_store(place, few)
+        cache = Cache(BlockingStore(store), Codec())
+        pool = get_pool(store.config)
+
+        def make():
+            took.append(pool.acquire(time.monotonic() + 10, time.monotonic()))
+            threading.Timer(0.3, pool.release, took).start()
+            return "made"
+
+        took = []
+        cache.delete("k")
+        if is_on_loop:
+            assert asyncio.run(cache.aget_or_set("k", make, 60, lock=30)) == "made"
+        else:
+            assert cache.get_or_set("k", make, 60, lock=30) == "made"
+        assert cache.get("k") == "made"
+
     def test_raised(self, dead_port):
         """An error is that of the blocking call."""
         cache = Cache(BlockingStore(open_store(f"127.0.0.1:{dead_port}")), Codec())

@@ -12,7 +12,7 @@ import pytest
 
 from kt_cache.cache import Cache, Codec, open_store
 from kt_cache.cache.guard import Guard
-from kt_cache.cache.making import Failed, Unkept
+from kt_cache.cache.making import Failed, KeptIfPossible, Unkept
 from kt_cache.cache.tolerant import TolerantStore
 from kt_cache.cache.wrapper import StoreWrapper
 from kt_cache.errors import ConfigError, EncodeError, PoolTimeout, TransportError
@@ -40,6 +40,8 @@ def blocking(cache, *args, **options):
 def on_a_loop(cache, *args, **options):
     return asyncio.run(cache.aget_or_set(*args, **options))
 
+
+LEADER = b"kt-leader-:1:k"
 
 each_asking = pytest.mark.parametrize("asking", [blocking, on_a_loop])
 
@@ -516,6 +518,21 @@ class TestStale:
             ask(function)
 
     @each_asking
+    def test_somebody_else_succeeds(self, stopped, clock, caplog, asking):
+        """Who fails has what others have made in the meantime, and leaves its time alone."""
+
+        def function():
+            stopped.renew("k", "theirs", 60, stale=60)
+            raise ZeroDivisionError
+
+        asking(stopped, "k", "old", 60, stale=60)
+        clock.now += 61
+        assert asking(stopped, "k", function, 60, stale=60) == "theirs"
+        assert not caplog.records
+        clock.now += 59
+        assert asking(stopped, "k", Counted("no"), 60, stale=60) == "theirs"
+
+    @each_asking
     def test_failing_before_the_timeout(self, stopped, asking):
         """So it is with what is made anew early."""
         asking(stopped, "k", Counted("old", seconds=0.01), 60, beta=1.0)
@@ -700,6 +717,83 @@ class TestUnkept:
         made = [either_cache.get_or_set("k", lambda: Unkept("new"), 60, stale=60) for _ in "12"]
         assert made == ["new", "old"]
 
+    def test_nobody_will_wait(self, stopped, clock):
+        """Where nobody waits it stays so as long as there is somebody to find out."""
+        together = threading.Barrier(4)
+
+        def function():
+            together.wait(60)
+            return Unkept("value")
+
+        assert stopped.get_or_set("k", Unkept("value"), 60, lock=True) == "value"
+        for _ in range(5):
+            clock.now += 6
+            before = stopped.store.get_with_ttl(LEADER)
+            asked = run_threads(4, lambda _: stopped.get_or_set("k", function, 60, lock=True))
+            assert asked == ["value"] * 4
+            assert stopped.store.get_with_ttl(LEADER)[0] != before[0]
+
+    def test_prolonging_is_no_work_for_all(self, stopped, clock):
+        """Of those who pass within the first seconds nobody prolongs it, nor who makes a value."""
+        stopped.get_or_set("k", Unkept("value"), 60, lock=True)
+        before = stopped.store.get(LEADER)
+        stopped.get_or_set("k", Unkept("value"), 60, lock=True)
+        assert stopped.store.get(LEADER) == before
+        clock.now += 6
+        stopped.get_or_set("k", "kept", 60, lock=True)
+        assert stopped.store.get(LEADER) == before
+
+    @each_protection
+    def test_no_time(self, cache, options):
+        """Nobody waits for what is not stored as its time is over at once."""
+        together = threading.Barrier(8)
+
+        def function():
+            together.wait(60)
+            return "value"
+
+        asked = run_threads(8, lambda _: cache.get_or_set("k", function, -1, **options))
+        assert asked == ["value"] * 8
+
+
+class TestKeptIfPossible:
+    """Values that their callers get though they cannot be stored."""
+
+    @each_way
+    def test_stored(self, either_cache, options):
+        """What can be stored is, and is a value like any other."""
+        refused = []
+        function = Counted(KeptIfPossible({"a": 1}, refused.append))
+        for _ in range(2):
+            assert either_cache.get_or_set("k", function, 60, **options) == {"a": 1}
+        assert (function.calls, refused) == (1, [])
+        assert either_cache.renew("k", function, 60) == {"a": 1}
+
+    @each_way
+    def test_not_stored(self, either_cache, options):
+        """What cannot be is returned, and the function is told why."""
+        refused = []
+        lock = threading.Lock()
+        function = Counted(KeptIfPossible(lock, refused.append))
+        for _ in range(2):
+            assert either_cache.get_or_set("k", function, 60, **options) is lock
+        assert either_cache.renew("k", function, 60) is lock
+        assert [type(error) for error in refused] == [EncodeError] * 3
+        assert not either_cache.has("k")
+
+    @each_protection
+    def test_of_the_function_itself(self, cache, options):
+        """A function that asks for the value that it makes gets a value."""
+        depth = []
+
+        def function():
+            depth.append(1)
+            if len(depth) == 2:
+                return KeptIfPossible("deep", depth.append)
+            return [cache.get_or_set("k", function, 60, **options)]
+
+        assert cache.get_or_set("k", function, 60, **options) == ["deep"]
+
 
 class TestDiscard:
     """``discard``: a value is deleted, and the one that is being made is not kept."""
@@ -770,6 +864,26 @@ class TestFailed:
         run_threads(8, ask)
         assert len(calls) == 8
 
+    def test_what_cannot_be_stored(self, cache):
+        """So it is where the value cannot be stored."""
+        together = threading.Barrier(7)
+        calls = []
+
+        def function():
+            calls.append(1)
+            if len(calls) == 1:
+                time.sleep(0.3)
+            else:
+                together.wait(60)
+            return threading.Lock()
+
+        def ask(_):
+            with pytest.raises(EncodeError):
+                cache.get_or_set("k", function, 60, lock=True)
+
+        run_threads(8, ask)
+        assert len(calls) == 8
+
     def test_an_old_value_is_used(self, either_cache, caplog):
         """Where there is an old value it is kept in use, as after any error, which is named."""
 
@@ -814,6 +928,27 @@ class TestOwnValue:
 
         assert asyncio.run(main()) == [["deep"]] * 5
         assert len(depth) == 2
+
+    def test_blocking_on_a_loop(self, cache):
+        """A blocking call does not wait for a task that could only go on after it."""
+
+        async def slow():
+            began.set()
+            await asyncio.sleep(0.2)
+            return "theirs"
+
+        async def main():
+            task = asyncio.ensure_future(cache.aget_or_set("k", slow, 60, lock=5))
+            await began.wait()
+            before = time.monotonic()
+            found = cache.get_or_set("k", lambda: "mine", 60, lock=5)
+            assert time.monotonic() - before < 5
+            return found, await task
+
+        began = asyncio.Event()
+        assert asyncio.run(main()) == ("mine", "theirs")
+        cache.delete("k")
+        assert cache.get_or_set("k", lambda: "again", 60, lock=5) == "again"
 
 
 class TestRenew:
