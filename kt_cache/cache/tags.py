@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from math import inf
+from typing import Any
 
 from kt_cache.cache.base import CacheBase
 from kt_cache.cache.generations import make_record, random_generation, read_record, those_that_count
@@ -155,4 +156,13 @@ class TagMethods(CacheBase):
     def _tag_keys(self, tags: Iterable[str], version: int | None) -> list[bytes]:
         if isinstance(tags, str):
             raise ConfigError(f"tags must be a list of names, such as [{tags!r}]")
-        return list(dict.fromkeys(self._key_beside("tag", tag, version) for tag in tags))
+        return list(dict.fromkeys(self._key_beside("tag", _single(tag), version) for tag in tags))
+
+
+def _single(tag: Any) -> Any:
+    """Return a tag; of several in its place the text would be a tag that no value has."""
+    if type(tag) is not str and isinstance(tag, Iterable) and not isinstance(tag, str | bytes):
+        raise ConfigError(
+            f"a tag must be a name, not a {type(tag).__name__}; delete_tags(tags) is for several"
+        )
+    return tag

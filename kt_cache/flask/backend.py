@@ -19,6 +19,7 @@ from kt_cache.errors import ConfigError
 from kt_cache.flask.coordination import CoordinationMethods
 from kt_cache.flask.extras import ExtraMethods
 from kt_cache.flask.methods import CacheMethods
+from kt_cache.flask.settings import refuse_unread
 from kt_cache.flask.terms import Timeout, check_prefix, seconds_of, whole_seconds
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ __all__ = ["BACKEND_OPTIONS", "DEFAULT_PREFIX", "KyotoTycoonCache"]
 DEFAULT_PREFIX = "flask"
 
 BACKEND_OPTIONS = STORE_OPTIONS | CODEC_OPTIONS
+
+# Flask-Caching's names, by what they are about.
+_CACHING_SETTINGS = {
+    "default_timeout": "CACHE_DEFAULT_TIMEOUT",
+    "key_prefix": "CACHE_KEY_PREFIX",
+    "options": "CACHE_OPTIONS",
+    "url": "CACHE_KT_URL",
+}
 
 
 class KyotoTycoonCache(CoordinationMethods, ExtraMethods, CacheMethods, BaseCache):
@@ -85,7 +94,10 @@ class KyotoTycoonCache(CoordinationMethods, ExtraMethods, CacheMethods, BaseCach
 
         The URL is ``CACHE_KT_URL`` or the one of ``CACHE_ARGS``; ``CACHE_KEY_PREFIX``,
         ``CACHE_DEFAULT_TIMEOUT`` and ``CACHE_OPTIONS`` are the rest.
+
+        :raises ConfigError: if one of them is not understood, or there is another ``CACHE_KT_...``.
         """
+        refuse_unread(config, "CACHE_KT", _CACHING_SETTINGS, BACKEND_OPTIONS)
         urls = [*args]
         if config.get("CACHE_KT_URL"):
             urls.append(config["CACHE_KT_URL"])

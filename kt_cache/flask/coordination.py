@@ -7,7 +7,7 @@ from typing import Any
 
 from kt_cache.cache import Lock
 from kt_cache.flask.methods import MethodsBase
-from kt_cache.flask.terms import Timeout, refusals
+from kt_cache.flask.terms import Timeout, one_key, refusals
 
 __all__ = ["CoordinationMethods"]
 
@@ -44,7 +44,7 @@ class CoordinationMethods(MethodsBase):
         seconds = self._seconds(timeout)
         with refusals:
             return self.cache.get_or_set(
-                key, default, seconds, lock=lock, stale=stale, beta=beta, tags=tags
+                one_key(key), default, seconds, lock=lock, stale=stale, beta=beta, tags=tags
             )
 
     async def aget_or_set(
@@ -67,7 +67,7 @@ class CoordinationMethods(MethodsBase):
         seconds = self._seconds(timeout)
         with refusals:
             return await self.blocking_cache.aget_or_set(
-                key, default, seconds, lock=lock, stale=stale, beta=beta, tags=tags
+                one_key(key), default, seconds, lock=lock, stale=stale, beta=beta, tags=tags
             )
 
     def lock(

@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import has_request_context, request
+from flask import Flask, has_request_context, request
 
 from kt_cache.cache.call_keys import CallKeys, name_of
 from kt_cache.cache.protection import make_protection
@@ -15,9 +15,10 @@ from kt_cache.errors import ConfigError
 from kt_cache.flask.cached import CachedCall, Place
 from kt_cache.flask.calls import Call, Options, Tags
 from kt_cache.flask.conditions import Condition, check_decorated, check_plain
+from kt_cache.flask.registration import warn_if_registered
 from kt_cache.flask.request_keys import RequestKeys
 from kt_cache.flask.stand_ins import QueryArgs, key_of
-from kt_cache.flask.terms import Timeout, seconds_of
+from kt_cache.flask.terms import Timeout, check_timeout, seconds_of
 
 if TYPE_CHECKING:
     from kt_cache.flask.backend import KyotoTycoonCache
@@ -29,6 +30,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class DecoratorMethods:
     """The decorators, and what deletes what they keep."""
+
+    _apps: Iterable[Flask]  # that know this cache
 
     @property
     def backend(self) -> KyotoTycoonCache:
@@ -95,6 +98,7 @@ class DecoratorMethods:
 
         def decorate(function: F) -> F:
             check_decorated("cache.cached", function)
+            warn_if_registered(function, self._apps)
             keys = RequestKeys(
                 name_of(function), key_prefix, query_string=query_string, make_key=make_cache_key
             )
@@ -307,3 +311,5 @@ def _wrapper(
 def _check_called(name: str, timeout: Any) -> None:
     if callable(timeout):
         raise ConfigError(f"write @cache.{name}() with brackets")
+    hint = "; a key is key_prefix='...'" if name == "cached" else ""
+    check_timeout(timeout, hint if isinstance(timeout, str) else "")

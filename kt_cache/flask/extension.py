@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 from flask import Flask, current_app, has_app_context
 
 from kt_cache.cache import Cache
 from kt_cache.cache.observed import observer_of
+from kt_cache.errors import ConfigError
 from kt_cache.flask.backend import BACKEND_OPTIONS, DEFAULT_PREFIX, KyotoTycoonCache
 from kt_cache.flask.coordination import CoordinationMethods
 from kt_cache.flask.decorators import DecoratorMethods
 from kt_cache.flask.extras import ExtraMethods
 from kt_cache.flask.fragments import FragmentExtension, FragmentMethods
 from kt_cache.flask.methods import CacheMethods
-from kt_cache.flask.settings import check_names, naming, options_from, url_from
+from kt_cache.flask.settings import check_app, check_names, naming, options_from, url_from
 from kt_cache.flask.signals import SignalObserver
 from kt_cache.flask.terms import Timeout, check_prefix, seconds_of, whole_seconds
 
@@ -33,8 +36,14 @@ class KTCache(DecoratorMethods, FragmentMethods, CoordinationMethods, ExtraMetho
     :param app: as for :meth:`init_app`.
     """
 
-    def __init__(self, app: Flask | None = None) -> None:
+    def __init__(self, app: Flask | None = None, *others: object) -> None:
+        if others:  # Flask-Caching makes a backend like that
+            raise ConfigError(
+                "KTCache takes the app and nothing else; as a backend of Flask-Caching, set "
+                "CACHE_TYPE to 'kt_cache.flask.KyotoTycoonCache'"
+            )
         self._app: Flask | None = None
+        self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self._app = app
             self.init_app(app)
@@ -44,6 +53,7 @@ class KTCache(DecoratorMethods, FragmentMethods, CoordinationMethods, ExtraMetho
 
         :raises ConfigError: if it lacks the URL or is not understood.
         """
+        check_app(app, "KTCache", "KT_CACHE_URL")
         check_names(app, "KT_CACHE", _SETTINGS, BACKEND_OPTIONS)
         url = url_from(app, "KT_CACHE_URL")
         timeout = app.config.get("KT_CACHE_DEFAULT_TIMEOUT", 300)
@@ -58,6 +68,7 @@ class KTCache(DecoratorMethods, FragmentMethods, CoordinationMethods, ExtraMetho
             backend = KyotoTycoonCache(url, timeout, prefix, **options)
         app.extensions.setdefault("kt_cache", {})[self] = backend
         app.jinja_env.add_extension(FragmentExtension)
+        self._apps.add(app)
 
     @property
     def backend(self) -> KyotoTycoonCache:

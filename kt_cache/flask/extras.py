@@ -8,7 +8,7 @@ from typing import Any
 
 from kt_cache.cache.listing import ITERSIZE
 from kt_cache.flask.methods import MethodsBase
-from kt_cache.flask.terms import Timeout, refusals
+from kt_cache.flask.terms import Timeout, check_timeout, one_key, refusals
 
 __all__ = ["ExtraMethods"]
 
@@ -20,15 +20,16 @@ class ExtraMethods(MethodsBase):
 
     def ttl(self, key: str) -> int | None:
         """Return the seconds a value has left, 1 at least; ``None`` for ever, 0 if missing."""
-        return self.cache.ttl(key)
+        return self.cache.ttl(one_key(key))
 
     def expire(self, key: str, timeout: float | timedelta) -> bool:
         """Give a value so many seconds from now; return whether there is one.
 
         :param timeout: here 0 means gone at once, as in Redis; for ever is :meth:`persist`.
         """
+        check_timeout(timeout)
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        return self.cache.touch(key, seconds)
+        return self.cache.touch(one_key(key), seconds)
 
     def expire_at(self, key: str, when: datetime | float) -> bool:
         """Let a value end at a moment; return whether there is one.
@@ -36,17 +37,17 @@ class ExtraMethods(MethodsBase):
         :param when: a ``datetime``, taken as local time if it names no zone, or a Unix time. One in
             the past removes the value.
         """
-        return self.cache.expire_at(key, when)
+        return self.cache.expire_at(one_key(key), when)
 
     def persist(self, key: str) -> bool:
         """Let a value never end; return whether there is one."""
-        return self.cache.persist(key)
+        return self.cache.persist(one_key(key))
 
     # ------------------------------------------------------------ values
 
     def pop(self, key: str, default: Any = None) -> Any:
         """Remove a value atomically and return it, or ``default`` if there is none."""
-        return self.cache.pop(key, default)
+        return self.cache.pop(one_key(key), default)
 
     def replace(
         self, key: str, value: Any, timeout: Timeout = None, *, tags: Iterable[str] | None = None
@@ -57,7 +58,7 @@ class ExtraMethods(MethodsBase):
         :raises pickle.PickleError: if the value cannot be stored; the earlier one stays.
         """
         with refusals:
-            return self.cache.replace(key, value, self._seconds(timeout), tags=tags)
+            return self.cache.replace(one_key(key), value, self._seconds(timeout), tags=tags)
 
     # ------------------------------------------------------------ keys
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from kt_cache.cache import Cache
 from kt_cache.errors import DecodeError
-from kt_cache.flask.terms import Timeout, refusals
+from kt_cache.flask.terms import Timeout, one_key, refusals
 
 __all__ = ["CacheMethods", "MethodsBase"]
 
@@ -41,11 +41,11 @@ class CacheMethods(MethodsBase):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value, or ``default`` if there is none."""
-        return self.cache.get(key, default)
+        return self.cache.get(one_key(key), default)
 
     def get_many(self, *keys: str) -> list[Any]:
         """Return the values in the order of the keys, ``None`` for missing ones."""
-        found = self.cache.get_many(keys)
+        found = self.cache.get_many(map(one_key, keys))
         return [found.get(key) for key in keys]
 
     def get_dict(self, *keys: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class CacheMethods(MethodsBase):
 
     def has(self, key: str) -> bool:
         """Tell whether there is a value."""
-        return self.cache.has(key)
+        return self.cache.has(one_key(key))
 
     # ------------------------------------------------------------ writing
 
@@ -68,7 +68,7 @@ class CacheMethods(MethodsBase):
         :raises pickle.PickleError: if the value cannot be stored; the earlier one stays.
         """
         with refusals:
-            return self.cache.set(key, value, self._seconds(timeout), tags=tags)
+            return self.cache.set(one_key(key), value, self._seconds(timeout), tags=tags)
 
     def set_many(
         self,
@@ -97,21 +97,21 @@ class CacheMethods(MethodsBase):
         :raises pickle.PickleError: if the value cannot be stored.
         """
         with refusals:
-            return self.cache.add(key, value, self._seconds(timeout), tags=tags)
+            return self.cache.add(one_key(key), value, self._seconds(timeout), tags=tags)
 
     def touch(self, key: str, timeout: Timeout = None) -> bool:
         """Give a value a new timeout; return whether there is one."""
-        return self.cache.touch(key, self._seconds(timeout))
+        return self.cache.touch(one_key(key), self._seconds(timeout))
 
     # ------------------------------------------------------------ removing
 
     def delete(self, key: str) -> bool:
         """Remove a value; return whether there was one."""
-        return self.cache.delete(key)
+        return self.cache.delete(one_key(key))
 
     def delete_many(self, *keys: str) -> list[Any]:
         """Remove many values in one round trip; return the keys, which are all gone now."""
-        self.cache.delete_many(keys)
+        self.cache.delete_many(map(one_key, keys))
         return list(keys)
 
     def clear(self) -> bool:
@@ -128,7 +128,7 @@ class CacheMethods(MethodsBase):
         :raises TypeError: if the value is not an ``int``, or ``delta`` is not.
         """
         try:
-            return self.cache.count(key, delta, self._seconds(timeout))
+            return self.cache.count(one_key(key), delta, self._seconds(timeout))
         except DecodeError as error:
             raise TypeError(f"the value of {key!r} is not an integer") from error
 
@@ -153,4 +153,4 @@ class CacheMethods(MethodsBase):
 
     def make_key(self, key: str) -> bytes:
         """Return the key under which a value is stored, for :attr:`client`."""
-        return self.cache.make_key(key)
+        return self.cache.make_key(one_key(key))

@@ -57,13 +57,25 @@ class RequestKeys:
         key = _text(prefix()) if callable(prefix) else prefix
         if not self.is_of_request and not self._query_string:
             return key
-        # Each attribute of the proxy takes longer than that of the request.
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
+        asked: Request = _current_request(self._name)
         if self.is_of_request:
             key = key.replace("%s", f"{self._name}/{_url_of(asked)}")
         if self._query_string:
             key = f"{key}?{_query_of(asked)}"
         return key
+
+
+def _current_request(name: str) -> Request:
+    try:
+        # Each attribute of the proxy takes longer than that of the request.
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"{name} is kept for the URL of a request, and there is none. For a function that is "
+            "not a view give cache.cached a fixed key, key_prefix='...', without query_string; or "
+            "use cache.memoize"
+        ) from error
+    return asked
 
 
 def _url_of(asked: Request) -> str:

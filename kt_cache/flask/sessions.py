@@ -14,7 +14,7 @@ from kt_cache.flask.session_commands import add_commands
 from kt_cache.flask.session_errors import UnloadedSession, answer_instead
 from kt_cache.flask.session_keeper import SessionKeeper
 from kt_cache.flask.session_owners import USER_KEY, SessionOwners
-from kt_cache.flask.settings import check_names, naming, options_from, url_from
+from kt_cache.flask.settings import check_app, check_names, naming, options_from, url_from
 from kt_cache.flask.tagged_json import TAGGED_JSON
 from kt_cache.flask.user_sessions import UserSessionMethods, check_user_key
 from kt_cache.sessions import SESSION_OPTIONS, SessionOptions, SessionStore
@@ -167,6 +167,7 @@ class KTSession(UserSessionMethods):
 
         :raises ConfigError: if the configuration lacks the URL or is not understood.
         """
+        check_app(app, "KTSession", "KT_SESSION_URL")
         check_names(app, "KT_SESSION", _SETTINGS, _OPTIONS)
         url = url_from(app, "KT_SESSION_URL", "KT_CACHE_URL")
         options = options_from(app, "KT_SESSION_OPTIONS", _OPTIONS)

@@ -13,17 +13,39 @@ from kt_cache.cache.foreign_options import foreign_option
 from kt_cache.cache.options import closest
 from kt_cache.errors import ConfigError
 
-__all__ = ["check_names", "naming", "options_from", "url_from"]
+__all__ = [
+    "check_app",
+    "check_names",
+    "naming",
+    "options_from",
+    "refuse_unread",
+    "url_from",
+]
 
 # What Django and other extensions call our settings, where that is far from our own names.
 _OTHER_NAMES = {
     "host": "url",
     "location": "url",
+    "prefix": "key_prefix",
     "s": "options",  # Django's KT_SESSIONS
     "server": "url",
     "timeout": "default_timeout",
     "ttl": "default_timeout",
 }
+
+
+def check_app(app: object, extension: str, setting: str) -> None:
+    """Refuse what an extension is given in place of an app.
+
+    :param extension: its name, for the message.
+    :param setting: that of the server.
+    :raises ConfigError: if it is none.
+    """
+    if not isinstance(app, Flask):
+        raise ConfigError(
+            f"{extension} takes the app, not {app!r}; where the server is says "
+            f"app.config[{setting!r}]"
+        )
 
 
 @contextmanager
@@ -77,25 +99,42 @@ def check_names(app: Flask, prefix: str, known: Collection[str], options: Collec
     :param options: of the dictionary ``PREFIX_OPTIONS``, which may be mistaken for settings.
     :raises ConfigError: if there are others.
     """
-    for name in app.config:
-        if name.startswith(prefix) and name not in known:
-            raise ConfigError(f"unknown setting {name!r}; {_advice(name, prefix, known, options)}")
+    settings = {_word_of(name, prefix): name for name in known}
+    refuse_unread(app.config, prefix, settings, options)
 
 
-def _advice(name: str, prefix: str, known: Collection[str], options: Collection[str]) -> str:
+def refuse_unread(
+    config: Mapping[str, Any], prefix: str, settings: Mapping[str, str], options: Collection[str]
+) -> None:
+    """Refuse settings that begin with a prefix and that nobody reads.
+
+    :param settings: those that are read: what each is about, in small letters, and its name.
+    :param options: of the dictionary that is the setting about ``options``.
+    :raises ConfigError: if there are others.
+    """
+    for name in config:
+        if name.startswith(prefix) and name not in settings.values():
+            advice = _advice(_word_of(name, prefix), settings, options)
+            raise ConfigError(f"unknown setting {name!r}; {advice}")
+
+
+def _word_of(name: str, prefix: str) -> str:
+    """Return what a setting is about: all names begin alike, so the rest has to be compared."""
+    return name.removeprefix(prefix).strip("_").lower()
+
+
+def _advice(word: str, settings: Mapping[str, str], options: Collection[str]) -> str:
     """Return the end of a message about a setting that is not known: what to write instead."""
-    # All names begin alike, so what is behind that has to be compared.
-    settings = {each.removeprefix(prefix).strip("_").lower(): each for each in known}
-    word = name.removeprefix(prefix).strip("_").lower()
+    holder = f"app.config[{settings['options']!r}]"
     near = _OTHER_NAMES.get(word)
     if near not in settings and word not in options:
         foreign = foreign_option(word, options)
         if foreign:
-            return f"{foreign} (options are in app.config['{prefix}_OPTIONS'])"
+            return f"{foreign} (options are in {holder})"
         near = closest(word, settings)
-    if near in settings:
+    if near is not None and near in settings:
         return f"did you mean {settings[near]!r}?"
     option = closest(word, options)
     if option:
-        return f"did you mean app.config['{prefix}_OPTIONS'] = {{{option!r}: ...}}?"
-    return f"known are: {', '.join(sorted(known))}"
+        return f"did you mean {holder} = {{{option!r}: ...}}?"
+    return f"known are: {', '.join(sorted(settings.values()))}"

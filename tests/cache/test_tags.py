@@ -144,6 +144,15 @@ class TestTags:
             either_cache.delete_tags("tag")
         assert not either_cache.has("k")
 
+    @pytest.mark.parametrize("tags", [["red", "blue"], {"red"}, ("red",)], ids=str)
+    def test_several_are_no_tag(self, either_cache, tags):
+        """Several in the place of one are an error, not a tag that no value has."""
+        with pytest.raises(ConfigError, match=r"a tag must be a name.* delete_tags\(tags\)"):
+            either_cache.delete_tag(tags)
+        with pytest.raises(ConfigError, match="a tag must be a name"):
+            either_cache.set("k", 1, 60, tags=[tags])
+        assert not either_cache.has("k")
+
     @pytest.mark.parametrize("lock", [None, True])
     def test_deleted_while_it_is_made(self, either_cache, cache, lock):
         """A tag that is deleted while the function runs deletes what that returns."""

@@ -75,9 +75,10 @@ class TestReadme:
 
             for visitor in (app.test_client(), app.test_client()):
                 print(visitor.get("/").text, visitor.get("/").text)
+            print(visitor.get("/news").text, len(cache.keys("view/*/news")))
         """
         printed = self.run(app + inspect.cleandoc(visit), included_server)
-        assert printed.splitlines() == ["1 1 2 2", "1 3 2 4"]
+        assert printed.splitlines() == ["1 1 2 2", "1 3 2 4", "made once a minute 1"]
 
     def test_flask_caching(self, included_server):
         """With its lines Flask-Caching keeps its values on the server."""

@@ -194,6 +194,10 @@ class TestConfiguration:
                 {"KT_CACHE_DEFAULT_TIMEOUT": "60"},
                 r"\['KT_CACHE_DEFAULT_TIMEOUT'\]: default_timeout",
             ),
+            (
+                {"KT_CACHE_DEFAULT_TIMEOUT": -1},
+                r"\['KT_CACHE_DEFAULT_TIMEOUT'\]: .* below 0.* 0 is for ever",
+            ),
             ({"KT_CACHE_OPTIONS": {"observer": 5}}, r"\['KT_CACHE_OPTIONS'\]: observer must be a"),
             ({"KT_CACHES": {}}, "'KT_CACHES'; did you mean 'KT_CACHE_OPTIONS'"),
             ({"KT_CACHE_URI": "localhost"}, "'KT_CACHE_URI'; did you mean 'KT_CACHE_URL'"),

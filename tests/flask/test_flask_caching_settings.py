@@ -158,6 +158,17 @@ def test_a_serializer_that_does_not_take_a_value(any_url, caplog):
         ({"CACHE_OPTIONS": {"max_size": 0}}, "max_size must be a whole number"),
         ({"CACHE_KEY_PREFIX": lambda: "shop"}, "key_prefix must be text"),
         ({"CACHE_DEFAULT_TIMEOUT": None}, "default_timeout must be whole seconds"),
+        ({"CACHE_DEFAULT_TIMEOUT": -1}, "nothing would ever be kept; 0 is for ever"),
+        ({"CACHE_KT_OPTIONS": {}}, "'CACHE_KT_OPTIONS'; did you mean 'CACHE_OPTIONS'"),
+        ({"CACHE_KT_TIMEOUT": 60}, "did you mean 'CACHE_DEFAULT_TIMEOUT'"),
+        ({"CACHE_KT_KEY_PREFIX": "shop"}, "did you mean 'CACHE_KEY_PREFIX'"),
+        ({"CACHE_KT_PREFIX": "shop"}, "did you mean 'CACHE_KEY_PREFIX'"),
+        ({"CACHE_KT_HOST": "localhost"}, "did you mean 'CACHE_KT_URL'"),
+        (
+            {"CACHE_KT_SERIALIZER": "json"},
+            r"did you mean app\.config\['CACHE_OPTIONS'\] = {'serializer': \.\.\.}",
+        ),
+        ({"CACHE_KT_FOO": 1}, "known are: CACHE_DEFAULT_TIMEOUT, CACHE_KEY_PREFIX, CACHE_KT_URL"),
     ],
     ids=lambda part: part if isinstance(part, str) else "-".join(part),
 )
@@ -165,6 +176,12 @@ def test_wrong_settings_fail_at_the_start(config, message):
     """What is not understood is an error of ``init_app``, not of the first request."""
     with pytest.raises(ConfigError, match=message):
         make_site(**{"CACHE_KT_URL": "127.0.0.1:1978", **config})
+
+
+def test_other_settings_stay_with_others():
+    """What Flask-Caching and its other backends have settings for is not looked at."""
+    others = {"CACHE_REDIS_URL": "redis://localhost", "CACHE_THRESHOLD": 500, "CACHE_DIR": "/tmp"}
+    assert backend_of(CACHE_KT_URL="127.0.0.1:1978", **others).default_timeout == 300
 
 
 def test_another_serializer_of_cachelib_is_refused():

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kt_cache import NEVER
+from kt_cache.errors import ConfigError
 from kt_cache.flask import KyotoTycoonCache
 from tests.support.lifetimes import watch, write
 
@@ -100,14 +101,18 @@ class TestDefaultTimeout:
             (timedelta(milliseconds=1), 1),
             (0, 0),
             (timedelta(0), 0),
-            (-1, -1),
-            (timedelta(milliseconds=-1), -1),
         ],
         ids=repr,
     )
     def test_it_is_whole_seconds(self, any_url, given, seconds):
-        """A default ``timedelta`` is rounded away from zero, whose meaning is another."""
+        """A default ``timedelta`` is rounded up: 0 has another meaning."""
         assert KyotoTycoonCache(any_url, default_timeout=given).default_timeout == seconds
+
+    @pytest.mark.parametrize("given", [-1, timedelta(milliseconds=-1)], ids=repr)
+    def test_below_zero_is_refused(self, given):
+        """It is for ever in other caches; here it would keep nothing, so it is an error."""
+        with pytest.raises(ConfigError, match="nothing would ever be kept; 0 is for ever"):
+            KyotoTycoonCache("kt://127.0.0.1:1978", default_timeout=given)
 
     def test_zero_keeps_values_for_ever(self, any_url):
         """With a default of 0 nothing ends unless a call says so, numbers included."""
@@ -156,7 +161,6 @@ class TestChanging:
         backend.dec("k", 5)
         assert backend.client.expire_time(backend.make_key("k")) == before
 
-    def test_a_negative_default_counts_but_keeps_nothing(self, any_url):
-        """Where everything is gone at once, ``inc`` still answers, and comes to an end."""
-        backend = KyotoTycoonCache(any_url, default_timeout=-1)
-        assert [backend.inc("k"), backend.inc("k")] == [1, 1]
+    def test_a_negative_timeout_counts_but_keeps_nothing(self, backend):
+        """Where everything is gone at once, ``incr`` still answers, and comes to an end."""
+        assert [backend.incr("k", timeout=-1), backend.incr("k", timeout=-1)] == [1, 1]
