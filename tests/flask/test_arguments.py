@@ -65,7 +65,11 @@ class TestKeys:
         with pytest.raises(TypeError, match="a key must be text, not a list"):
             asyncio.run(cache.aget_or_set(["a"], 1))
 
-    @pytest.mark.parametrize("keys", [("a",), {"a"}, {"a": 1}, {"a": 1}.keys(), iter("a")], ids=str)
+    @pytest.mark.parametrize(
+        "keys",
+        [("a",), {"a"}, {"a": 1}, {"a": 1}.keys(), iter("a")],
+        ids=lambda keys: type(keys).__name__,
+    )
     def test_others_that_hold_keys(self, cache, keys):
         """What can be gone through like a list is refused, too, also among keys."""
         cache.set("a", 1)
