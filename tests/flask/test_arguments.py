@@ -136,17 +136,6 @@ class TestTimeouts:
 
 
 class TestDecorating:
-    def test_no_request(self, url):
-        """A function that is kept for a URL, called without a request, says what it needs."""
-        cache = KTCache(app_on(url))
-
-        @cache.cached(60)
-        def top_sellers():
-            return ["tea"]
-
-        with pytest.raises(RuntimeError, match=r"top_sellers is kept for .* key_prefix='\.\.\.'"):
-            top_sellers()
-
     def warnings(self, caplog):
         return [line for line in caplog.messages if "was registered before" in line]
 

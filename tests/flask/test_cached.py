@@ -642,5 +642,6 @@ class TestRoundTrips:
 def test_no_request(small):
     """A key that is made of a request needs one."""
     view = small.page()
-    with small.app.app_context(), pytest.raises(RuntimeError, match="request context"):
+    message = r"view is kept for the URL of a request.* key_prefix='\.\.\.'"
+    with small.app.app_context(), pytest.raises(RuntimeError, match=message):
         view()
