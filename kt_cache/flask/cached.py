@@ -160,6 +160,7 @@ class CachedCall(Call):
         is_kept = (
             self._is_for_all(answer)
             and not self._is_for_one(watch.is_for_one)
+            and not self._is_unfinished(watch)
             and self._passes_filter(answer)
         )
         return self._as_kept(stored_answer(answer)) if is_kept else Unkept(None)
@@ -168,6 +169,18 @@ class CachedCall(Call):
         place = self.place
         is_helpers = not is_current_view(place.wrapper)
         return is_for_all(answer, ask_vary=not place.keys.is_own, may_be_none=is_helpers)
+
+    def _is_unfinished(self, watch: SessionWatch) -> bool:
+        """Tell whether an answer is not kept because more will be done to it; log it if so."""
+        if not watch.adds_later or self.place.keys.is_own:
+            return False
+        warn(
+            f"unfinished {id(self.function)}",
+            "the answer of %s is not cached, for it called after_this_request: what that does to "
+            "the answer, later visitors would miss",
+            name_of(self.function),
+        )
+        return True
 
     def _is_for_one(self, is_suspect: bool) -> bool:
         """Tell whether what may be for one visitor is not kept therefore; log it if so."""

@@ -23,10 +23,13 @@ class SessionWatch:
         session was asked meanwhile; if it holds data and was asked before, or cannot tell, for
         ``g`` may have it then; if Flask-Login's user is logged in; and if the request says by
         ``Authorization`` whose it is.
+    :ivar adds_later: whether ``after_this_request`` was called meanwhile, whose functions change
+        the answer of this request alone.
     """
 
     was_asked = False
     is_for_one = False
+    adds_later = False
 
 
 @contextmanager
@@ -43,12 +46,14 @@ def watch_session() -> Iterator[SessionWatch]:
     before = session.accessed
     held = _holds_data(session)
     session.accessed = False
+    waiting = _count_waiting()
     try:
         yield watch
     finally:
         watch.was_asked = session.accessed
         suspect = (before or not notes_all) and (held or _holds_data(session))
         watch.is_for_one = watch.was_asked or suspect or _is_logged_in() or _is_authorized()
+        watch.adds_later = _count_waiting() > waiting
         session.accessed = before or watch.was_asked
 
 
@@ -89,6 +94,12 @@ def _is_logged_in() -> bool:
 
 def _is_authorized() -> bool:
     return "Authorization" in request.headers
+
+
+def _count_waiting() -> int:
+    """Return how many functions wait for the answer to the current request."""
+    proxy: Any = request_ctx
+    return len(proxy._get_current_object()._after_request_functions)  # noqa: SLF001
 
 
 def _session() -> tuple[Any, bool]:

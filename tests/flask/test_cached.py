@@ -11,6 +11,7 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    after_this_request,
     g,
     jsonify,
     make_response,
@@ -152,6 +153,47 @@ class TestNeverKept:
         either.page(result=answer)
         answers = [either.get() for _ in range(2)]
         assert [answer.headers["Set-Cookie"][:4] for answer in answers] == ["id=1", "id=2"]
+
+    @pytest.mark.parametrize("options", [{}, {"ignore_session": True}], ids=str)
+    def test_cookies_that_come_later(self, either, caplog, options):
+        """What is to be done to this request's answer is done to everybody's; the log says so."""
+
+        def answer(number):
+            @after_this_request
+            def add_cookie(response):
+                response.set_cookie("id", str(number))
+                return response
+
+            return str(number)
+
+        either.page(result=answer, **options)
+        answers = [either.get() for _ in range(2)]
+        assert [answer.headers["Set-Cookie"][:4] for answer in answers] == ["id=1", "id=2"]
+        assert "called after_this_request" in caplog.text
+
+    def test_what_was_to_be_done_before(self, either):
+        """What other parts of the app do to answers, such as ``before_request``, does not count."""
+
+        @either.app.before_request
+        def sign():
+            @after_this_request
+            def add_header(response):
+                response.headers["X-Site"] = "1"
+                return response
+
+        either.page()
+        answers = [either.get() for _ in range(2)]
+        assert [(answer.text, answer.headers["X-Site"]) for answer in answers] == [("1", "1")] * 2
+
+    def test_a_key_of_its_own(self, either):
+        """A site that makes the key answers for that, too."""
+
+        def answer(number):
+            after_this_request(lambda response: response)
+            return str(number)
+
+        either.page(result=answer, make_cache_key=lambda: "k")
+        assert either.texts("/", "/") == ["1", "1"]
 
     def test_an_error_is_for_its_visitor(self, either):
         """What a view raises goes to the app's handlers, each time."""
