@@ -60,7 +60,7 @@ class DecoratorMethods:
         the site makes the key. Never kept is what is not for everybody: answers that set a cookie,
         vary, say ``private`` or ``no-store``, are streamed or a part, have a status of 400 and
         above other than 404 and 410, what is raised, and what a view returns that asked the session
-        for something.
+        for something or called ``after_this_request``.
 
         The function that this makes has the attributes ``uncached``, ``cache_timeout`` and
         ``make_cache_key``.
