@@ -15,14 +15,18 @@ __all__ = ["CallKeys", "digest_of", "name_of", "text_of"]
 
 _DIGEST_SIZE = 20  # bytes
 _PLAIN = frozenset({bool, bytes, float, int, str, type(None)})  # a repr tells all about them
+_VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{6,16}>")
 
 
 class CallKeys:
     """Names one function's results.
 
-    :param function: whose arguments are told apart as its signature does: by position or by name,
-        and those left out by their defaults.
+    Arguments given by position or by name are the same, and so are defaults and those left out. Of
+    a function that another decorator has put in place of its own, and that passes on whatever it is
+    given, they are known as they are given: what that decorator does with them is unknown.
+
+    :param function: whose results they are.
     :param make_name: takes the function's name, returns the one to use instead.
     :param ignore: names of parameters that do not count.
     :raises ConfigError: for a function without a name of its own, or names of no parameters.
@@ -43,7 +47,7 @@ class CallKeys:
                 "results are kept by a function's name, and a lambda has none of its own: "
                 "use def, or give make_name"
             )
-        self._signature = signature(function)
+        self._signature = signature(function, follow_wrapped=False)
         self._ignored = _names_of(ignore, self._signature.parameters)
         parameters = list(self._signature.parameters.values())
         self._names = [parameter.name for parameter in parameters]
@@ -58,7 +62,12 @@ class CallKeys:
         self._is_plain = all(
             parameter.kind is Parameter.POSITIONAL_OR_KEYWORD for parameter in parameters
         )
-        self.is_method = self._names[:1] == ["self"] and "self" not in self._ignored
+        self.is_exact = not hasattr(function, "__wrapped__") or not any(
+            parameter.kind in _VARIABLE for parameter in parameters
+        )
+        """Whether calls that come to the same have the same key."""
+        shown = next(iter(signature(function).parameters), None)
+        self.is_method = shown == "self" and "self" not in self._ignored
         self.tag = f"memo/{self.name}"
         """The tag of all results."""
 
@@ -116,7 +125,7 @@ class CallKeys:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return the name by which a function can be told from others."""
+    """Return a function's name, which others that were defined at the same place have, too."""
     return f"{function.__module__}.{function.__qualname__}"
 
 
@@ -199,5 +208,8 @@ def _names_of(ignore: Iterable[str], parameters: Mapping[str, Parameter]) -> fro
     names = frozenset(ignore)
     unknown = sorted(names - parameters.keys())
     if unknown:
-        raise ConfigError(f"args_to_ignore: the function has no parameter {unknown[0]!r}")
+        raise ConfigError(
+            f"args_to_ignore: the function has no parameter {unknown[0]!r}; if a decorator below "
+            "hides its parameters, put this one below that"
+        )
     return names

@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import wraps
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property, partial, wraps
+from inspect import iscoroutine, iscoroutinefunction, unwrap
+from typing import Any, TypeVar
 
 from flask import Flask, has_request_context, request
 
 from kt_cache.cache.call_keys import CallKeys, name_of
+from kt_cache.cache.namesakes import Namesakes
 from kt_cache.cache.protection import make_protection
 from kt_cache.errors import ConfigError
 from kt_cache.flask.cached import CachedCall, Place
 from kt_cache.flask.calls import Call, Options, Tags
 from kt_cache.flask.conditions import Condition, check_decorated, check_plain
+from kt_cache.flask.deletions import DeletionMethods
 from kt_cache.flask.registration import warn_if_registered
 from kt_cache.flask.request_keys import RequestKeys
-from kt_cache.flask.stand_ins import QueryArgs, key_of
 from kt_cache.flask.terms import Timeout, check_timeout, seconds_of
-
-if TYPE_CHECKING:
-    from kt_cache.flask.backend import KyotoTycoonCache
 
 __all__ = ["DecoratorMethods"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class DecoratorMethods:
+class DecoratorMethods(DeletionMethods):
     """The decorators, and what deletes what they keep."""
 
     _apps: Iterable[Flask]  # that know this cache
 
-    @property
-    def backend(self) -> KyotoTycoonCache:
-        """The current app's cache, as a cachelib backend."""
-        raise NotImplementedError
+    @cached_property
+    def _namesakes(self) -> Namesakes:
+        return Namesakes()
 
     def cached(
         self,
@@ -99,6 +96,7 @@ class DecoratorMethods:
         def decorate(function: F) -> F:
             check_decorated("cache.cached", function)
             warn_if_registered(function, self._apps)
+            called = _without_coroutines(function)
             keys = RequestKeys(
                 name_of(function), key_prefix, query_string=query_string, make_key=make_cache_key
             )
@@ -109,7 +107,7 @@ class DecoratorMethods:
                     return None
                 backend = self.backend
                 return CachedCall(
-                    function,
+                    called,
                     args,
                     kwargs,
                     options=options,
@@ -161,14 +159,16 @@ class DecoratorMethods:
 
         def decorate(function: F) -> F:
             check_decorated("cache.memoize", function)
+            called = _without_coroutines(function)
             keys = CallKeys(function, make_name=make_name, ignore=args_to_ignore)
+            self._namesakes.add(keys.name, unwrap(function))
 
             def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
                 if options.unless.holds(function, *args, **kwargs):
                     return None
                 backend = self.backend
                 return Call(
-                    function,
+                    called,
                     args,
                     kwargs,
                     options=options,
@@ -181,82 +181,10 @@ class DecoratorMethods:
             wrapper = _wrapper(function, begin, timeout)
             wrapper.make_cache_key = lambda *args, **kwargs: keys.key(args, kwargs)
             wrapper.call_keys = keys
+            wrapper.delete_memoized = partial(self.delete_memoized, wrapper)
             return wrapper  # type: ignore[no-any-return]
 
         return decorate
-
-    def delete_cached(
-        self,
-        function: Callable[..., Any],
-        /,
-        path: str | None = None,
-        query_args: QueryArgs = None,
-        *,
-        base_url: str | None = None,
-        **view_args: Any,
-    ) -> bool:
-        """Delete what a function that :meth:`cached` has decorated returned for a request.
-
-        :param path: the request's; not needed for a view whose arguments are given.
-        :param query_args: those in the request's query: text, names and values, or pairs.
-        :param base_url: scheme and host, and the place where the app is mounted, if these are not
-            the ones of the current request, or without one of the app's configuration.
-        :param view_args: the view's arguments.
-        :return: whether there was anything, or it was being made.
-        :raises ConfigError: if it is not such a function, or no view and the path is not given.
-        """
-        keys = getattr(function, "request_keys", None)
-        if not isinstance(keys, RequestKeys):
-            raise ConfigError(f"{function!r} is no function that cache.cached has decorated")
-        cache, make_key = self.backend.cache, function.make_cache_key  # type: ignore[attr-defined]
-        if keys.is_fixed:
-            return cache.discard(make_key())
-        return cache.discard(key_of(make_key, function, path, query_args, base_url, view_args))
-
-    def delete_memoized(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        """Delete results of a function that :meth:`memoize` has decorated.
-
-        Without arguments all of them, or if it is the method of an object that object's, at once
-        and also those that are being made; with arguments that of a call with these.
-
-        :raises ConfigError: if it is not such a function.
-        :raises TypeError: if it does not take such arguments.
-        """
-        keys = getattr(function, "call_keys", None)
-        if not isinstance(keys, CallKeys):
-            raise ConfigError(f"{function!r} is no function that cache.memoize has decorated")
-        owner = getattr(function, "__self__", None)
-        cache = self.backend.cache
-        if args or kwargs:
-            for key in _keys_meant(function, owner, args, kwargs):
-                cache.discard(key)
-        elif owner is None or isinstance(owner, type) or not keys.is_method:
-            cache.delete_tag(keys.tag)
-        else:
-            cache.delete_tag(keys.tag_of(owner))
-
-
-def _keys_meant(
-    function: Any, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> set[str]:
-    """Return the keys that a call with these arguments may have.
-
-    If the method of an object is given that object as its first argument, that is ``self``, as
-    Flask-Caching has it, or what comes after it. Where both fit, both are meant.
-    """
-    if owner is None:
-        return {function.make_cache_key(*args, **kwargs)}
-    ways = [(owner, *args)]
-    if args and args[0] is owner:
-        ways.append(args)
-    keys = set()
-    for number, way in enumerate(ways, 1):
-        try:
-            keys.add(function.make_cache_key(*way, **kwargs))
-        except TypeError:
-            if number == len(ways) and not keys:
-                raise
-    return keys
 
 
 def _options(
@@ -306,6 +234,28 @@ def _wrapper(
     wrapper.uncached = function
     wrapper.cache_timeout = timeout
     return wrapper
+
+
+def _without_coroutines(function: F) -> F:
+    """Return a function that says so if it returns a coroutine, which cannot be kept.
+
+    A plain function that a decorator has put in place of a coroutine function may await it, or not.
+    """
+    if iscoroutinefunction(function) or not iscoroutinefunction(unwrap(function)):
+        return function
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if not iscoroutine(result):
+            return result
+        result.close()
+        raise ConfigError(
+            f"{name_of(function)} is 'async def', which the decorator below the cache's hides: put "
+            "the cache's next to the function"
+        )
+
+    return called  # type: ignore[return-value]
 
 
 def _check_called(name: str, timeout: Any) -> None:

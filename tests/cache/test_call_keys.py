@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import PurePosixPath
 
 import pytest
@@ -312,6 +313,30 @@ class TestKeys:
         keys = CallKeys(plain, ignore=["a", "c"])
         assert keys.key((object(), 2), {}) == keys.key((1,), {"c": object()})
         assert keys.key((1, 2), {}) != keys.key((1, 3), {})
+
+    def test_under_another_decorator(self):
+        """What it does with arguments is unknown: all that is given counts, as it is given."""
+
+        @wraps(plain)
+        def injecting(*args, **kwargs):
+            return plain("injected", *args, **kwargs)
+
+        keys = CallKeys(injecting)
+        ways = [((5,), {}), ((5, 3), {}), ((6,), {}), ((), {"b": 5}), ((), {"c": 5})]
+        assert len({keys.key(args, kwargs) for args, kwargs in ways}) == len(ways)
+        assert keys.name == CallKeys(plain).name
+        assert not keys.is_exact
+        with pytest.raises(ConfigError, match=r"no parameter 'b'.* below"):
+            CallKeys(injecting, ignore=["b"])
+
+        @wraps(full)
+        def explicit(b, c=3):
+            return full(1, b, c=c)
+
+        exact = CallKeys(explicit, ignore=["c"])
+        assert exact.is_exact
+        assert exact.key((2,), {}) == exact.key((), {"b": 2, "c": 4})
+        assert CallKeys(full).is_exact
 
     def test_names_and_tags(self):
         """Keys and tags are named after the function; a method's object has a tag of its own."""

@@ -7,11 +7,13 @@ import itertools
 import subprocess
 import sys
 import time
+from functools import wraps
 
 import pytest
 from flask import request
 
 from kt_cache.cache.base import TAG_PREFIX
+from kt_cache.cache.log_limit import begin_anew
 from kt_cache.errors import ConfigError, TransportError
 from kt_cache.flask import KTCache
 from tests.flask.conftest import make_app
@@ -128,6 +130,27 @@ class TestResults:
         first, together = asyncio.run(main())
         assert len(set(together)) == 1
         assert asyncio.run(function(1)) == first
+
+    @pytest.mark.parametrize("kind", ["cached", "memoize"])
+    def test_hidden_coroutine_functions(self, small, kind):
+        """One that a decorator hides is refused, unless that decorator awaits it."""
+
+        async def function():
+            return next(runs)
+
+        @wraps(function)
+        def passing_on():
+            return function()
+
+        @wraps(function)
+        def awaiting():
+            return asyncio.run(function())
+
+        options = {"key_prefix": "key"} if kind == "cached" else {}
+        kept = getattr(small, kind)(60, **options)(awaiting)
+        assert kept() == kept()
+        with pytest.raises(ConfigError, match="put the cache's next to the function"):
+            getattr(small, kind)(forced_update=lambda: True, **options)(passing_on)()
 
     def test_methods(self, small):
         """Each object has its own results, whichever process it is in; so has each class."""
@@ -279,6 +302,40 @@ class TestDeleting:
         with pytest.raises(TypeError):
             small.delete_memoized(a.way, by="bus")
 
+    def test_under_another_decorator(self, small):
+        """It may hide which calls come to the same: then all results are deleted at once."""
+
+        def passing_on(function):
+            @wraps(function)
+            def called(*args, **kwargs):
+                return function(*args, **kwargs)
+
+            return called
+
+        class Kept(Shop):
+            price = small.memoize(60)(passing_on(Shop.price))
+
+        kept, one, two = small.memoize(60)(passing_on(_first)), Kept("one"), Kept("two")
+
+        def results():
+            calls = [kept(1), kept(a=1), one.price("tea"), one.price(article="tea")]
+            return [last(result) for result in [*calls, two.price("tea")]]
+
+        for deletion, gone in [((kept, 1), [0, 1]), ((one.price, "tea"), [2, 3])]:
+            before = results()
+            small.delete_memoized(*deletion)
+            now = zip(before, results(), strict=True)
+            assert [place for place, (old, new) in enumerate(now) if old != new] == gone
+
+    def test_by_attribute(self, small):
+        """What Flask-Caching gives a function to delete its results is there, too."""
+        kept = small.memoize(60)(_first)
+        before = [kept(1), kept(2)]
+        kept.delete_memoized(1)
+        assert [kept(1) == before[0], kept(2) == before[1]] == [False, True]
+        kept.delete_memoized()
+        assert kept(2) != before[1]
+
     def test_not_memoized(self, small):
         """What has no results to be deleted is refused."""
         for function in (_first, small.cached(key_prefix="k")(_first), "name"):
@@ -396,6 +453,63 @@ class TestOptions:
             small.memoize(args_to_ignore="a")(_first)
         with pytest.raises(ConfigError, match=r"@cache.memoize\(\) with brackets"):
             small.memoize(_first)
+
+
+class TestNamesakes:
+    """Functions with the same name have the same results, and the log says so if it matters."""
+
+    def test_defined_around_different_values(self, small, caplog):
+        """A value that differs may be what the results depend on."""
+
+        def load(kind="same", fetch=_measure, model=int, app=None):
+            @small.memoize(60)
+            def load_one(number):
+                return kind, fetch, model, app, number
+
+            return load_one
+
+        load(app=object())
+        load(app=object())
+        assert not caplog.messages
+        for name, value in [("kind", "other"), ("fetch", _first), ("model", str)]:
+            begin_anew()
+            caplog.clear()
+            load(**{name: value})
+            [message] = caplog.messages
+            assert f"load_one: it is defined around different values of {name!r}" in message
+            assert "make_name" in message
+
+    def test_other_code(self, small, caplog):
+        """So may be another function that was given the name."""
+        begin_anew()
+        small.memoize(make_name=lambda _: "first")(_first)
+        small.memoize(make_name=lambda _: "second")(_second)
+        small.memoize(make_name=lambda _: "first")(_first)
+        assert not caplog.messages
+        small.memoize(make_name=lambda _: "first")(_second)
+        assert "first: there are two functions with this name" in caplog.text
+
+    def test_an_app_that_is_made_twice(self, url, caplog):
+        """Its functions are the same ones, whatever objects of an app they use."""
+        cache = KTCache()
+
+        def create_app():
+            app, found = make_app(KT_CACHE_URL=url), []
+            cache.init_app(app)
+
+            @cache.memoize(60)
+            def count_down(number):
+                found.append(app.name)
+                return number and count_down(number - 1)
+
+            @app.get("/")
+            def page():
+                return str(count_down(3))
+
+            return app
+
+        assert [create_app().test_client().get("/").text for _ in range(3)] == ["0"] * 3
+        assert not caplog.messages
 
 
 class Plain:
