@@ -468,8 +468,8 @@ class TestNamesakes:
 
             return load_one
 
-        load(app=object())
-        load(app=object())
+        for app in (object(), (object(),), Shop("one"), Shop("two")):
+            load(app=app)
         assert not caplog.messages
         for name, value in [("kind", "other"), ("fetch", _first), ("model", str)]:
             begin_anew()
