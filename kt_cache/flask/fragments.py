@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Undefined, nodes, pass_eval_context
@@ -16,7 +15,7 @@ from markupsafe import Markup
 from kt_cache.cache.call_keys import digest_of, text_of
 from kt_cache.errors import ConfigError
 from kt_cache.flask.methods import MethodsBase
-from kt_cache.flask.terms import seconds_of
+from kt_cache.flask.terms import check_timeout, seconds_of
 
 if TYPE_CHECKING:
     from kt_cache.flask.backend import KyotoTycoonCache
@@ -135,11 +134,6 @@ def _seconds(timeout: Any, default: int) -> float | None:
     :raises ConfigError: if it is none.
     """
     if isinstance(timeout, Undefined):
-        timeout._fail_with_undefined_error()  # noqa: SLF001 - or it would be the default one
-    is_known = timeout is None or isinstance(timeout, int | float | timedelta)
-    if not is_known or isinstance(timeout, bool):
-        raise ConfigError(
-            f"the timeout of {{% cache %}} is {timeout!r}; it must be seconds, a timedelta, none "
-            f"for the default one, or {_DELETE!r}"
-        )
+        timeout._fail_with_undefined_error()  # noqa: SLF001 - which names it
+    check_timeout(timeout, f"; in {{% cache %}} also none, which is the default, or {_DELETE!r}")
     return seconds_of(timeout, default)
