@@ -201,6 +201,21 @@ class TestOutage:
         assert session_id(visitor) == before
         assert visitor.get("/").text == "ada"
 
+    def test_a_slow_server_and_a_breaker(self, faulty, fault_proxy):
+        """With a circuit breaker one request waits for it, and no page after that one does."""
+        _, visitor = faulty
+        app = make(f"kt://127.0.0.1:{fault_proxy.port}", read_timeout=0.5, breaker_threshold=1)
+        same = app.test_client()
+        same.set_cookie("session", session_id(visitor))
+        assert same.get("/").text == "ada"
+        fault_proxy.stall()
+        assert same.get("/about").status_code == 200  # it is loaded before the view runs
+        began = time.monotonic()
+        assert [same.get("/about").status_code for _ in range(10)] == [200] * 10
+        assert same.get("/").status_code == 503
+        assert time.monotonic() - began < 2.5  # ten times the timeout would be twice that
+        fault_proxy.restore()
+
     def test_a_save_that_fails(self, faulty, fault_proxy):
         """A request whose session cannot be stored does not say that all went well."""
         _, visitor = faulty
