@@ -8,7 +8,6 @@ from flask import Flask, current_app, has_app_context
 
 from kt_cache.cache import Cache
 from kt_cache.cache.observed import observer_of
-from kt_cache.errors import ConfigError
 from kt_cache.flask.backend import BACKEND_OPTIONS, DEFAULT_PREFIX, KyotoTycoonCache
 from kt_cache.flask.coordination import CoordinationMethods
 from kt_cache.flask.decorators import DecoratorMethods
@@ -36,12 +35,7 @@ class KTCache(DecoratorMethods, FragmentMethods, CoordinationMethods, ExtraMetho
     :param app: as for :meth:`init_app`.
     """
 
-    def __init__(self, app: Flask | None = None, *others: object) -> None:
-        if others:  # Flask-Caching makes a backend like that
-            raise ConfigError(
-                "KTCache takes the app and nothing else; as a backend of Flask-Caching, set "
-                "CACHE_TYPE to 'kt_cache.flask.KyotoTycoonCache'"
-            )
+    def __init__(self, app: Flask | None = None) -> None:
         self._app: Flask | None = None
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from flask_caching import Cache as FlaskCaching
 
 from kt_cache.errors import ConfigError
 from kt_cache.flask import KTCache, KTSession, KyotoTycoonCache
@@ -185,9 +184,3 @@ class TestExtensions:
             extension("kt://127.0.0.1:1978")
         with pytest.raises(ConfigError, match=r"takes the app, not None"):
             extension().init_app(None)
-
-    def test_as_a_backend_of_flask_caching(self):
-        """The extension is no backend; the message names the one that is."""
-        app = make_app(CACHE_TYPE="kt_cache.flask.KTCache", CACHE_KT_URL="127.0.0.1:1978")
-        with pytest.raises(ConfigError, match=r"CACHE_TYPE to 'kt_cache.*KyotoTycoonCache'"):
-            FlaskCaching(app)
