@@ -170,7 +170,7 @@ def _text_of_object(value: Any) -> str:
         counting: list[str] = [field.name for field in fields(value) if field.compare]
         return text_of({name: getattr(value, name) for name in counting})
     for base, parts_of in _CONTAINERS:
-        if isinstance(value, base):
+        if issubclass(kind, base):  # a proxy of one is none itself
             text = text_of(base(parts_of(value)))
             own = getattr(value, "__dict__", None)
             return f"{text} {text_of(own)}" if own else text
@@ -181,6 +181,8 @@ def _text_of_object(value: Any) -> str:
         raise _indistinct(kind, "its repr is its address in memory, which others may have later")
     if hasattr(kind, "__array__") and getattr(value, "ndim", True):
         raise _indistinct(kind, "its repr does not tell all of it")
+    if callable(getattr(value, "read", None)) and callable(getattr(value, "seek", None)):
+        raise _indistinct(kind, "its repr does not tell what can be read from it")
     return repr(text)  # which ends where it seems to, whatever a visitor has put into the text
 
 

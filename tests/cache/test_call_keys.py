@@ -12,12 +12,14 @@ import uuid
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass, field
 from functools import wraps
+from io import BytesIO
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import CombinedMultiDict, FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.local import LocalProxy
 
 from kt_cache.cache.call_keys import CallKeys, digest_of, text_of
 from kt_cache.errors import ConfigError
@@ -176,6 +178,31 @@ class TestTexts:
                 return iter(())
 
         assert text_of(Quiet("a")) != text_of(Quiet("b"))
+
+    def test_proxies(self):
+        """A proxy stands for what it leads to at the moment."""
+        held = [{"a": 1}]
+        for value in (
+            {"a": 2},
+            [1],
+            (1, 2),
+            {1},
+            "text",
+            Named("tea"),
+            Named("cup"),
+            re.compile("a"),
+        ):
+            held.append(value)
+            texts = {text_of(LocalProxy(lambda: held[-1])), text_of(LocalProxy(lambda: held[-2]))}
+            assert len(texts) == 2
+            assert text_of(LocalProxy(lambda: held[-1])) in texts
+
+    def test_files(self, tmp_path):
+        """An open file, or an upload, is refused: others with its name hold something else."""
+        with (tmp_path / "a").open("w") as file:
+            for value in (file, FileStorage(BytesIO(b"a"), "name")):
+                with pytest.raises(ConfigError, match="what can be read from it"):
+                    text_of(value)
 
     def test_reprs_with_the_text_of_visitors(self):
         """A repr that looks like the end of one argument and the next one is still one argument."""

@@ -11,6 +11,7 @@ from functools import wraps
 
 import pytest
 from flask import request
+from werkzeug.local import LocalProxy
 
 from kt_cache.cache.base import TAG_PREFIX
 from kt_cache.cache.log_limit import begin_anew
@@ -89,6 +90,7 @@ class TestResults:
             with small._app.test_request_context(f"/?{query}"):
                 found.append(search(request.args))
                 assert search(request.values) == found[-1]
+                assert search(LocalProxy(lambda: request.args)) == found[-1]
         assert found == [["a", "b"], ["a", "c"], ["a"]]
 
     def test_ignored_arguments(self, small):
