@@ -195,8 +195,12 @@ class MakingMethods(EntryMethods):
         """
         value = yield from self._making_and_storing(task, entry)
         now = self._clock()
-        if isinstance(value, Unkept) and seconds_open(mark, now) < _OPEN_TO_ALL / 2:
-            yield from open_to_all(task.leader, mark, _OPEN_TO_ALL, now)
+        left = seconds_open(mark, now)
+        if isinstance(value, Unkept):
+            if left < _OPEN_TO_ALL / 2:
+                yield from open_to_all(task.leader, mark, _OPEN_TO_ALL, now)
+        elif left > 0 and not is_open((yield Ask("get", task.leader))):
+            yield Ask("remove", task.raw)  # it was deleted while it was being made: see discard()
         return value
 
     def _leading(self, task: Task, before: Entry, token: bytes, sure_until: float) -> Steps[Any]:

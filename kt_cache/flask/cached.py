@@ -47,7 +47,7 @@ class Place:
 
     :param wrapper: what the decorator has made.
     :param keys: of its results.
-    :param ignore_session: whether answers are kept of a view that asked the session for something.
+    :param ignore_session: whether that is kept, too, which may be for its visitor alone.
     """
 
     wrapper: Callable[..., Any]

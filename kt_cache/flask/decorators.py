@@ -56,8 +56,11 @@ class DecoratorMethods(DeletionMethods):
         Of views, answers to GET are kept, which HEAD gets as well; other methods pass by, unless
         the site makes the key. Never kept is what is not for everybody: answers that set a cookie,
         vary, say ``private`` or ``no-store``, are streamed or a part, have a status of 400 and
-        above other than 404 and 410, what is raised, and what a view returns that asked the session
-        for something or called ``after_this_request``.
+        above other than 404 and 410, what is raised, and what a view returns that may be for its
+        visitor alone: it asked the session for something; the session holds data and was asked
+        before; Flask-Login has somebody logged in; the request has an ``Authorization`` header. Nor
+        is what a view returns that called ``after_this_request``.
+        What cannot be stored is returned and not kept.
 
         The function that this makes has the attributes ``uncached``, ``cache_timeout`` and
         ``make_cache_key``.
@@ -75,8 +78,8 @@ class DecoratorMethods(DeletionMethods):
             their own.
         :param make_cache_key: takes the function's arguments and returns the key, for requests of
             any method; it says what the answer depends on, the session included.
-        :param ignore_session: whether to keep also what a view returns that asked the session for
-            something.
+        :param ignore_session: whether to keep also what may be for its visitor alone, by the
+            session, a login or ``Authorization``.
         :param lock: seconds that the one who runs the function has while others wait for its
             result, ``True`` for 30, ``None`` for no waiting.
         :param stale: seconds for which a result is kept beyond its timeout: meanwhile one call
@@ -144,7 +147,8 @@ class DecoratorMethods(DeletionMethods):
         """Keep what a function or method returns, for each set of arguments.
 
         Arguments are told apart by what they are, not by how they are given. An object must have a
-        ``__caching_id__()`` or a ``repr`` that says which one it is.
+        ``__caching_id__()`` or a ``repr`` that says which one it is. What cannot be stored is
+        returned and not kept.
 
         :param make_name: takes the function's name, returns the one to use in keys.
         :param args_to_ignore: names of parameters that do not count.

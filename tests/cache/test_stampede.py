@@ -833,6 +833,19 @@ class TestDiscard:
         assert asking(stopped, "k", make, 60, stale=60) == "old"
         assert asking(stopped, "k", "new", 60, stale=60) == "new"
 
+    @each_asking
+    def test_where_nobody_waits(self, cache, asking):
+        """So it is after a value that was not to be stored, when all make their own."""
+
+        def make():
+            cache.discard("k")
+            return "old"
+
+        asking(cache, "k", Unkept("value"), 60, lock=True)
+        assert asking(cache, "k", make, 60, lock=True) == "old"
+        assert asking(cache, "k", "new", 60, lock=True) == "new"
+        assert asking(cache, "k", "newest", 60, lock=True) == "new"
+
     def test_after_the_turn(self, either_cache, cache):
         """Whoever has lost the turn by taking too long has the value kept, deleted or not."""
 
