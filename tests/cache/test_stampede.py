@@ -737,6 +737,7 @@ class TestUnkept:
         """Of those who pass within the first seconds nobody prolongs it, nor who makes a value."""
         stopped.get_or_set("k", Unkept("value"), 60, lock=True)
         before = stopped.store.get(LEADER)
+        clock.now += 1
         stopped.get_or_set("k", Unkept("value"), 60, lock=True)
         assert stopped.store.get(LEADER) == before
         clock.now += 6
@@ -957,13 +958,15 @@ class TestOwnValue:
         async def main():
             task = asyncio.ensure_future(cache.aget_or_set("k", slow, 60, lock=5))
             await began.wait()
+            other = asyncio.ensure_future(cache.aget_or_set("k", lambda: "no", 60, lock=5))
+            await asyncio.sleep(0.05)
             before = time.monotonic()
             found = cache.get_or_set("k", lambda: "mine", 60, lock=5)
             assert time.monotonic() - before < 5
-            return found, await task
+            return found, await task, await other
 
         began = asyncio.Event()
-        assert asyncio.run(main()) == ("mine", "theirs")
+        assert asyncio.run(main()) == ("mine", "theirs", "theirs")
         cache.delete("k")
         assert cache.get_or_set("k", lambda: "again", 60, lock=5) == "again"
 

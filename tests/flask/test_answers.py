@@ -214,10 +214,15 @@ class TestHelpers:
 
             @cache.cached(key_prefix="post")
             def post(self):
-                return str(next(runs))
+                return str(next(runs)), 202, {"Set-Cookie": "a=b"}
 
             def get(self):
-                return f"{self.totals()} {self.nothing()} {self.post()}"
+                return f"{self.totals()} {self.nothing()} {self.post()[0]}"
+
+        class Fixed(MethodView):
+            @cache.cached(key_prefix="get")
+            def get(self):
+                return str(next(runs))
 
         class Whole(View):
             methods = ("GET", "POST")
@@ -228,10 +233,13 @@ class TestHelpers:
 
         small.app.add_url_rule("/", view_func=Page.as_view("page"))
         small.app.add_url_rule("/whole", view_func=Whole.as_view("whole"))
+        small.app.add_url_rule("/fixed", view_func=Fixed.as_view("fixed"))
         assert small.texts("/", "/") == ["(1, 503) None 3"] * 2
         assert [small.app.test_client().post("/").text for _ in range(2)] == ["4", "5"]
         assert small.texts("/whole?cookie", "/whole", "/whole") == ["6", "7", "7"]
         assert small.app.test_client().post("/whole").text == "8"
+        small.app.test_client().head("/fixed")
+        assert small.texts("/fixed", "/fixed") == ["10", "10"]
 
     def test_methods_that_ask_the_session(self, small):
         """What they take from the session is nobody else's."""
