@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--quick] [--json FILE]``."""
+"""``python -m benchmarks [--quick] [--unpinned] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmarks.flask_cache import flask_cache_rows
 from benchmarks.flask_sessions import flask_session_rows
 from benchmarks.measure import Effort
 from benchmarks.peers import between_servers_rows, peer_rows, thread_rows
+from benchmarks.processors import can_keep_apart
 from benchmarks.rows import Row, heading, line
 from benchmarks.server import server_rows
 from benchmarks.sessions import session_rows
@@ -32,13 +33,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; rough")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, too")
+    parser.add_argument(
+        "--unpinned", action="store_true", help="let the servers run on any processor"
+    )
     arguments = parser.parse_args()
-    bar_effort, effort = Effort(4.0), Effort(1.0)
+    apart = can_keep_apart() and not arguments.unpinned
+    bar_effort, effort = Effort(4.0, apart=apart), Effort(1.0, apart=apart)
     if arguments.quick:
-        bar_effort = effort = Effort(0.05, turn=0.004)
+        bar_effort = effort = Effort(0.05, turn=0.004, apart=apart)
 
     print(_EXPLANATION)
-    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {_load()}.")
+    where = "this program on one, the servers on the others" if apart else "all on any"
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors: {where}; {_load()}.")
     rows = []
     section = ""
     for row in _all_rows(bar_effort, effort):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from time import perf_counter
 
+from benchmarks.processors import keep_apart
+
 __all__ = ["Comparison", "Effort", "Way", "compare"]
 
 Way = Callable[[int], None]
@@ -19,10 +21,12 @@ class Effort:
 
     :param seconds: for one comparison as a whole.
     :param turn: seconds of one turn; short, so that both ways of a round meet the same weather.
+    :param apart: whether the servers have processors of their own meanwhile.
     """
 
     seconds: float
     turn: float = 0.01
+    apart: bool = False
 
     @property
     def rounds(self) -> int:
@@ -53,6 +57,8 @@ def compare(floor: Way, way: Way, effort: Effort, operations: int = 1) -> Compar
 
     :param operations: how many of them either way does at a time.
     """
+    if effort.apart:
+        keep_apart()
     floor_count, count = _calibrate(floor, effort.turn), _calibrate(way, effort.turn)
     floor_rates, rates = [], []
     for number in range(effort.rounds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -83,7 +84,7 @@ def thread_rows(server: str, name: str, effort: Effort) -> Iterator[Row]:
         client.set(_KEY, _VALUE)
         one = repeating(lambda: client.get(_KEY))
         # Turns long enough for the threads to start, and to give each other the interpreter.
-        slow = Effort(effort.seconds, turn=max(effort.turn, 0.1))
+        slow = replace(effort, turn=max(effort.turn, 0.1))
         yield Row(section, "get", compare(one, in_threads(one, _THREADS), slow), _THREADS_BAR)
 
 

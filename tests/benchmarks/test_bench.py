@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from benchmarks.django_cache import django_rows
 from benchmarks.django_peers import PEERS, what_is_missing
 from benchmarks.measure import Effort
+from benchmarks.processors import can_keep_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -197,3 +199,30 @@ def test_the_table_shows_every_row(run: tuple[str, list[dict]]) -> None:
         shown = [text for text in printed.splitlines() if text.startswith(line)]
         assert any(f"{row['ratio']:.2f}" in text for text in shown), row
         assert any(text.endswith(row["verdict"]) for text in shown), row
+
+
+@pytest.mark.skipif(not can_keep_apart(), reason="needs Linux and two processors")
+def test_servers_on_processors_of_their_own() -> None:
+    """This program has one processor and whatever it has started has the others."""
+    program = """if True:
+        import os, subprocess, time
+        from benchmarks.measure import Effort, compare
+        child = subprocess.Popen(["sleep", "60"])
+        try:
+            way = lambda count: time.sleep(count / 10_000)
+            compare(way, way, Effort(0.01, apart=True))
+            print(sorted(os.sched_getaffinity(0)), sorted(os.sched_getaffinity(child.pid)))
+        finally:
+            child.kill()
+            child.wait()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    first, *others = sorted(os.sched_getaffinity(0))
+    assert done.stdout == f"{[first]} {others}\n"
