@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 
-from benchmarks.other_servers import is_there, memcached, redis
+from benchmarks.other_servers import lack_of, memcached, redis
 
 __all__ = ["DJANGO_REDIS", "PEERS", "PYMEMCACHE", "Peer", "peer_settings", "what_is_missing"]
 
@@ -65,12 +64,7 @@ PEERS = {
 def what_is_missing(name: str) -> str:
     """Say why a peer cannot be measured here; empty if it can."""
     peer = PEERS[name]
-    packages = [package for package in peer.packages if not find_spec(package)]
-    if packages:
-        return f"{name} needs the package {' and '.join(packages)}"
-    if peer.program and not is_there(peer.program):
-        return f"{name} needs the program {peer.program} on PATH"
-    return ""
+    return lack_of(name, peer.packages, peer.program)
 
 
 @contextmanager

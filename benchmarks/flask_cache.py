@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Effort, Way, compare
-from benchmarks.other_servers import is_there, redis
+from benchmarks.other_servers import lack_of, redis
 from benchmarks.rows import Row
 from benchmarks.ways import repeating
 from kt_cache import EmbeddedServer
@@ -31,11 +30,9 @@ def flask_cache_rows(
         the table.
     :param say: called with each reason to leave rows out.
     """
-    missing = [f"the package {name}" for name in _PACKAGES if not find_spec(name)]
-    if not is_there("redis-server"):
-        missing.append("the program redis-server on PATH")
-    if missing:
-        say(f"\nLeft out: Flask's decorators: Flask-Caching needs {' and '.join(missing)}.")
+    reason = lack_of("Flask-Caching", _PACKAGES, "redis-server")
+    if reason:
+        say(f"\nLeft out: Flask's decorators: {reason}.")
         return
     with redis() as port:
         for server, name in servers.items():

@@ -7,14 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import kt_cache
 
-__all__ = ["is_there", "memcached", "redis"]
+__all__ = ["lack_of", "memcached", "redis"]
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT = 10.0  # seconds
@@ -22,9 +23,19 @@ _STOP_TIMEOUT = 10.0
 _GUARD = Path(kt_cache.__file__).with_name("_child.py")
 
 
-def is_there(program: str) -> bool:
-    """Tell whether a program is on PATH."""
-    return shutil.which(program) is not None
+def lack_of(name: str, packages: Collection[str], program: str) -> str:
+    """Say why something cannot be measured here; empty if it can.
+
+    :param name: what to call it.
+    :param packages: what it needs installed, by the names of the modules.
+    :param program: what it needs on PATH; empty if nothing.
+    """
+    missing = [package for package in packages if not find_spec(package)]
+    if missing:
+        return f"{name} needs the package {' and '.join(missing)}"
+    if program and not shutil.which(program):
+        return f"{name} needs the program {program} on PATH"
+    return ""
 
 
 @contextmanager

@@ -66,8 +66,7 @@ def give_up_anyway(key: bytes, token: bytes) -> Steps[bool]:
     try:
         return (yield from give_up(key, token))
     except KTError as error:
-        text = "a claim stays until its time is over: %s: %s"
-        warn("claim", text, type(error).__name__, error.message)
+        _warn_of_stay(error)
         return True
 
 
@@ -94,5 +93,9 @@ def open_to_all(key: bytes, token: bytes, ttl: float, now: float) -> Steps[None]
     try:
         yield Ask("swap", key, token, mark, ttl)
     except KTError as error:
-        text = "a claim stays until its time is over: %s: %s"
-        warn("claim", text, type(error).__name__, error.message)
+        _warn_of_stay(error)
+
+
+def _warn_of_stay(error: KTError) -> None:
+    text = "a claim stays until its time is over: %s: %s"
+    warn("claim", text, type(error).__name__, error.message)

@@ -132,12 +132,11 @@ class MakingMethods(EntryMethods):
             value = yield from self._making_if_missing(task, entry)
         else:
             value = yield from self._taking_turns(task, task.protection, entry)
-        return value.value if isinstance(value, Unkept | KeptIfPossible) else value
+        return _bare(value)
 
     def _making_anew(self, task: Task) -> Steps[Any]:
         """Make a value, whatever is stored."""
-        value = yield from self._making_and_storing(task, NOTHING)
-        return value.value if isinstance(value, Unkept | KeptIfPossible) else value
+        return _bare((yield from self._making_and_storing(task, NOTHING)))
 
     def _making_if_missing(self, task: Task, entry: Entry) -> Steps[Any]:
         """Make a value, store it unless somebody else was faster, and return what counts."""
@@ -343,6 +342,10 @@ class MakingMethods(EntryMethods):
         if protection is None or entry.notes.fresh_until == inf:
             return False
         return protection.is_due(entry.notes, self._clock())
+
+
+def _bare(value: Any) -> Any:
+    return value.value if isinstance(value, Unkept | KeptIfPossible) else value
 
 
 def _is_led_from_here(task: Task) -> bool:

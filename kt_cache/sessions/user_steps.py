@@ -302,22 +302,24 @@ class UserSessionSteps:
 
         :raises DecodeError: if it cannot be read.
         """
-        found = yield Ask("get_record", key)
-        if found is None:
-            return _NO_RECORD, {}
-        return _Record(found[0], found[1]), self._format.decode(found[0], key)
+        record = yield from self._fetching(key)
+        return record, self._entries_of(record, key)
 
     def _reading_or_losing(self, key: bytes) -> Steps[tuple[_Record, Entries]]:
         """Do as :meth:`_reading`, where people who log in must not be kept from it."""
-        found = yield Ask("get_record", key)
-        if found is None:
-            return _NO_RECORD, {}
+        record = yield from self._fetching(key)
         try:
-            entries = self._format.decode(found[0], key)
+            return record, self._entries_of(record, key)
         except DecodeError as error:
             logger.warning("%s; for now it begins anew", error.message)
-            entries = {}
-        return _Record(found[0], found[1]), entries
+            return record, {}
+
+    def _fetching(self, key: bytes) -> Steps[_Record]:
+        found = yield Ask("get_record", key)
+        return _NO_RECORD if found is None else _Record(found[0], found[1])
+
+    def _entries_of(self, record: _Record, key: bytes) -> Entries:
+        return {} if record.payload is None else self._format.decode(record.payload, key)
 
     def _writing(self, key: bytes, record: _Record, entries: Entries) -> Steps[_Record | None]:
         """Put entries in the place of a record as it was read; ``None`` if it has changed since."""
