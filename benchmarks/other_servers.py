@@ -15,12 +15,17 @@ from tempfile import TemporaryDirectory
 
 import kt_cache
 
-__all__ = ["lack_of", "memcached", "redis"]
+__all__ = ["is_there", "lack_of", "memcached", "redis"]
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT = 10.0  # seconds
 _STOP_TIMEOUT = 10.0
 _GUARD = Path(kt_cache.__file__).with_name("_child.py")
+
+
+def is_there(program: str) -> bool:
+    """Tell whether a program is on PATH."""
+    return shutil.which(program) is not None
 
 
 def lack_of(name: str, packages: Collection[str], program: str) -> str:
@@ -33,7 +38,7 @@ def lack_of(name: str, packages: Collection[str], program: str) -> str:
     missing = [package for package in packages if not find_spec(package)]
     if missing:
         return f"{name} needs the package {' and '.join(missing)}"
-    if program and not shutil.which(program):
+    if program and not is_there(program):
         return f"{name} needs the program {program} on PATH"
     return ""
 
